@@ -79,6 +79,8 @@ type Mount struct {
 	SizeBytes   int64  // tmpfs: 0 for no limit of its own
 	Mode        uint32 // tmpfs: permission bits with sticky as in chmod(1), 0 for 1777
 	Exec        bool   // tmpfs: programs may be run from it
+
+	written string // bind: the path before its symlinks were followed, which rules judge too
 }
 
 // Ulimit is one resource limit, as in setrlimit(2).

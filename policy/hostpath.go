@@ -1,0 +1,111 @@
+package policy
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// canonical returns the path without symlinks, "." and "..". Where the end of it does not exist, the part that does is
+// canonical and the rest is kept; a symlink to something that does not exist counts as where it leads.
+func canonical(path string) string {
+	const links = 40 // as many as the kernel follows, path_resolution(7)
+	return follow(filepath.Clean(path), links)
+}
+
+func follow(path string, links int) string {
+	if resolved, err := filepath.EvalSymlinks(path); err == nil {
+		return resolved
+	}
+	if target, err := os.Readlink(path); err == nil && links > 0 {
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(path), target)
+		}
+		return follow(filepath.Clean(target), links-1)
+	}
+	parent := filepath.Dir(path)
+	if parent == path {
+		return path
+	}
+	return filepath.Join(follow(parent, links), filepath.Base(path))
+}
+
+// below reports whether path is base or lies in it. Beside the names, files are compared as the kernel does (device and
+// inode): a bind mount or another spelling on a file system without case gives a directory a second name.
+func below(path, base string) bool {
+	path, base = filepath.Clean(path), filepath.Clean(base)
+	if rel, err := filepath.Rel(base, path); err == nil && (rel == "." || filepath.IsLocal(rel)) {
+		return true
+	}
+	baseInfo, err := os.Stat(base)
+	if err != nil {
+		return false
+	}
+	for {
+		if info, err := os.Stat(path); err == nil && os.SameFile(info, baseInfo) {
+			return true
+		}
+		parent := filepath.Dir(path)
+		if parent == path {
+			return false
+		}
+		path = parent
+	}
+}
+
+// overlaps reports whether one of two paths holds the other: mounting a parent gives what lies below it.
+func overlaps(path, blocked string) bool {
+	for _, name := range []string{filepath.Clean(blocked), canonical(blocked)} {
+		if below(path, name) || below(name, path) {
+			return true
+		}
+	}
+	return false
+}
+
+// engineSockets are where engines listen: whoever can write to one of them is root on the host.
+var engineSockets = []string{
+	"/run/docker.sock", "/var/run/docker.sock", "/run/docker", "/var/lib/docker", "/run/containerd", "/var/lib/containerd",
+	"/run/podman", "/run/crio", "/run/cri-dockerd.sock", "/run/k3s", "/run/buildkit", "/run/user",
+}
+
+// homeSecrets are what a home directory holds that no tool is meant to see, engines' sockets among it.
+var homeSecrets = []string{
+	".ssh", ".gnupg", ".aws", ".azure", ".kube", ".docker", ".colima", ".rd", ".lima", ".netrc", ".git-credentials",
+	".config/gcloud", ".config/gh", ".password-store", ".local/share/keyrings", ".mozilla", ".config/google-chrome",
+}
+
+// kernelPaths are interfaces of the kernel, and what starts it.
+var kernelPaths = []string{"/proc", "/sys", "/dev", "/boot"}
+
+// noWorkdir are directories that nobody means when tools are to work on files: with everything below them, or themselves.
+var (
+	noWorkdirTrees = []string{"/bin", "/sbin", "/lib", "/lib64", "/etc", "/boot", "/proc", "/sys", "/dev", "/run", "/usr/bin", "/usr/sbin", "/usr/lib"}
+	noWorkdir      = []string{"/", "/home", "/root", "/usr", "/usr/local", "/var", "/opt", "/srv", "/mnt", "/media", "/Users", "/System", "/Library", "/Applications"}
+)
+
+// isSocket reports whether a path is a socket.
+func isSocket(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode()&os.ModeSocket != 0
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// inHome makes paths of a home directory absolute; none when the home is unknown.
+func inHome(home string, names []string) []string {
+	if home == "" {
+		return nil
+	}
+	paths := make([]string, len(names))
+	for i, name := range names {
+		paths[i] = filepath.Join(home, filepath.FromSlash(name))
+	}
+	return paths
+}
+
+// quoted is a path in a message.
+func quoted(path string) string { return `"` + strings.ToValidUTF8(path, "?") + `"` }

@@ -1,0 +1,69 @@
+package policy
+
+import (
+	"errors"
+	"os"
+
+	"skillet/skills"
+)
+
+// Options are the facts about this machine that rules need.
+type Options struct {
+	Lookup        skills.Lookup // variables for KEY without a value in extra_args; nil for none
+	Home          string        // the user's home directory, "" when unknown
+	EngineSockets []string      // sockets of engines besides the well-known ones, such as DOCKER_HOST's
+}
+
+// Policy judges skills and their calls. It does not change after it was made.
+type Policy struct {
+	level   Level
+	rules   rules
+	options Options
+}
+
+// New returns the default policy: the level baseline.
+func New(options Options) (*Policy, error) { return Parse("", nil, options) }
+
+// Load reads a policy file.
+func Load(file string, options Options) (*Policy, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, data, options)
+}
+
+// Level returns the level that the policy's single rules start from.
+func (p *Policy) Level() Level { return p.level }
+
+// Vet judges a skill before any call: everything but the caller's arguments is known by then. The error is
+// [DeniedErrors] with every broken rule.
+func (p *Policy) Vet(skill *skills.Skill) error {
+	_, err := p.Approve(skill.Prototype())
+	return err
+}
+
+// Approve judges one call. The error is [DeniedErrors]; the Plan is the only thing that the runtime takes.
+func (p *Policy) Approve(inv skills.Invocation) (Plan, error) {
+	container, denied := p.resolve(inv)
+	if len(denied) == 0 {
+		for _, rule := range allRules {
+			denied = append(denied, rule(p.rules, judged{&container, inv, p.options})...)
+		}
+	}
+	if len(denied) > 0 {
+		for _, one := range denied {
+			one.Skill = inv.Skill
+		}
+		return Plan{}, denied
+	}
+	approved := container.clone()
+	return Plan{container: &approved}, nil
+}
+
+// Denied returns the refusals in an error, nil when it is none.
+func Denied(err error) DeniedErrors {
+	var denied DeniedErrors
+	errors.As(err, &denied)
+	return denied
+}
