@@ -17,12 +17,7 @@ if timeout 120 docker pull -q "$image" >/dev/null 2>&1; then
 fi
 
 say "no registry answers: bootstrapping $image from this machine's Debian mirror (about a minute)"
-if ! command -v mmdebstrap >/dev/null; then
-  [ "$(id -u)" = 0 ] || { say "mmdebstrap is missing, and only root can install it"; exit 1; }
-  say "installing mmdebstrap"
-  apt-get -qq update
-  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends mmdebstrap >/dev/null
-fi
+"$(dirname "$0")/need.sh" mmdebstrap mmdebstrap
 
 # The repositories that apt knows here, as "URI" lines; the mirror's own name is nobody's business but apt's.
 repositories() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | sort -u; }

@@ -4,6 +4,7 @@
 # `scripts/engine.sh stop` ends the dockerd that this script started, and no other.
 set -eu
 
+here=$(dirname "$0")
 state=/run/skillet-engine # pid and log of the dockerd that this script started
 address=${DOCKER_HOST:-unix:///var/run/docker.sock}
 
@@ -13,15 +14,13 @@ fail() {
   exit 1
 }
 
-# answers: does an engine answer at the address? (docker.io brings the client that asks)
+# answers: does an engine answer at the address?
 answers() { command -v docker >/dev/null && timeout 10 docker version >/dev/null 2>&1; }
 
 install_engine() {
-  [ "$(id -u)" = 0 ] || fail "no Docker engine here, and only root can install one: install docker.io, or set DOCKER_HOST"
-  command -v apt-get >/dev/null || fail "no Docker engine here, and no apt-get to install one with: install Docker, or set DOCKER_HOST"
-  say "installing Debian's docker.io"
-  apt-get -qq update
-  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends docker.io ca-certificates >/dev/null
+  "$here/need.sh" dockerd docker.io ca-certificates
+  # Newer Debian releases have the client in a package of its own.
+  "$here/need.sh" docker docker-cli
 }
 
 start_engine() {
@@ -58,7 +57,7 @@ case ${1:-start} in
     answers && exit 0
     # A foreign address is the user's: nothing here can start it.
     [ -z "${DOCKER_HOST:-}" ] || fail "no engine answers at DOCKER_HOST=$address"
-    command -v dockerd >/dev/null || install_engine
+    install_engine
     answers || start_engine
     say "answers at $address"
     ;;

@@ -1,0 +1,40 @@
+# The two commands: `make demo` shows the main job, `make test` proves it. Both set up all that they need, from a Docker
+# engine to the images, and touch nothing that is there already.
+
+release := $(shell git describe --tags --always --dirty 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help build engine base images demo test lint fuzz clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build:  ## build bin/skillet
+	@go build -trimpath -ldflags '-X skillet/internal/cli.release=$(release)' -o bin/skillet .
+
+engine:  ## make sure that a Docker engine answers
+	@scripts/engine.sh
+
+base: engine  ## make sure that the engine has the base image
+	@scripts/base-image.sh
+
+images: base build  ## build the images of the default skills
+	@bin/skillet pull
+
+demo: images  ## call every default skill as an MCP client
+	@go run ./examples/client -skillet bin/skillet -dir demo
+
+test: lint images  ## run all tests
+	@scripts/need.sh gcc gcc libc6-dev
+	CGO_ENABLED=1 go test -race -timeout 20m ./...
+
+lint:  ## gofmt, go vet and staticcheck
+	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+fuzz:  ## run every fuzz target for a minute
+	@scripts/fuzz.sh 1m
+
+clean:  ## remove what the other targets made in this folder
+	rm -rf bin demo

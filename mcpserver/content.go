@@ -1,0 +1,84 @@
+package mcpserver
+
+import (
+	"bytes"
+	"encoding/base64"
+	"mime"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/docker/go-units"
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"skillet/runtime"
+)
+
+// textOf returns a stream as text, and whether it is text: valid UTF-8 without NUL. A character that was cut in two at
+// the end is left out.
+func textOf(stream runtime.Stream) (string, bool) {
+	data := stream.Data
+	if stream.Dropped > 0 {
+		data = withoutHalfRune(data)
+	}
+	return string(data), isText(data)
+}
+
+func isText(data []byte) bool { return utf8.Valid(data) && !bytes.ContainsRune(data, 0) }
+
+func withoutHalfRune(data []byte) []byte {
+	for n := 1; n < utf8.UTFMax && n <= len(data); n++ {
+		if tail := data[len(data)-n:]; utf8.RuneStart(tail[0]) {
+			if !utf8.FullRune(tail) {
+				return data[:len(data)-n]
+			}
+			break
+		}
+	}
+	return data
+}
+
+// bytesContent returns bytes that are no text as content: an image or sound as such when it is whole, anything else as
+// an embedded resource.
+func bytesContent(uri string, data []byte, cut bool) (content mcp.Content, mediaType string) {
+	mediaType, _, _ = mime.ParseMediaType(http.DetectContentType(data))
+	encoded := base64.StdEncoding.EncodeToString(data)
+	switch {
+	case cut:
+	case showable(mediaType):
+		return mcp.NewImageContent(encoded, mediaType), mediaType
+	case strings.HasPrefix(mediaType, "audio/"):
+		return mcp.NewAudioContent(encoded, mediaType), mediaType
+	}
+	return mcp.NewEmbeddedResource(mcp.BlobResourceContents{URI: uri, MIMEType: mediaType, Blob: encoded}), mediaType
+}
+
+// showable tells which images models take.
+func showable(mediaType string) bool {
+	switch mediaType {
+	case "image/png", "image/jpeg", "image/gif", "image/webp":
+		return true
+	}
+	return false
+}
+
+// textTypes are media types by file name, for what cannot be told from the bytes. The standard library would ask the
+// host's own table, and the same call would have another result elsewhere.
+var textTypes = map[string]string{
+	".css": "text/css", ".csv": "text/csv", ".dot": "text/vnd.graphviz", ".htm": "text/html", ".html": "text/html",
+	".js": "text/javascript", ".json": "application/json", ".md": "text/markdown", ".svg": "image/svg+xml",
+	".toml": "application/toml", ".tsv": "text/tab-separated-values", ".xml": "application/xml", ".yaml": "application/yaml",
+	".yml": "application/yaml",
+}
+
+// mediaTypeOf tells the type of a file from its first bytes and, for text, its name.
+func mediaTypeOf(name string, head []byte) string {
+	detected, _, _ := mime.ParseMediaType(http.DetectContentType(head))
+	if known, ok := textTypes[strings.ToLower(filepath.Ext(name))]; ok && strings.HasPrefix(detected, "text/") {
+		return known
+	}
+	return detected
+}
+
+func sizeText(bytes int64) string { return units.BytesSize(float64(bytes)) }

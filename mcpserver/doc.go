@@ -1,0 +1,16 @@
+// Package mcpserver offers skills as tools of the Model Context Protocol. It translates and decides nothing: a call goes
+// to [skills.Skill.Bind], then to [policy.Policy.Approve], then to a [Runner], and what comes back becomes a result.
+//
+//	server, err := mcpserver.New(mcpserver.Options{Skills: vetted, Caller: mcpserver.Caller{Policy: p, Runner: r}})
+//	err = server.ServeStdio(ctx, os.Stdin, os.Stdout)
+//
+// Everything that a model could mend, or has to know about, is a tool result with isError (2025-11-25, Tools, "Error
+// Handling"): wrong arguments, a refusal of the policy, a failed program, an engine that does not answer. Protocol errors
+// are left for what no model can mend, such as an unknown tool.
+//
+// # Where to look
+//
+//   - tool.go: what a client is told about a skill
+//   - call.go: one call
+//   - result.go: a program's end as a result; content.go: bytes as content; files.go: files that a call made
+package mcpserver

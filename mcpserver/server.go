@@ -1,0 +1,117 @@
+package mcpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+
+	"skillet/runtime"
+	"skillet/skills"
+)
+
+// Options say what a server offers.
+type Options struct {
+	Skills  []*skills.Skill // vetted: what is listed
+	Caller  Caller
+	Workdir string // named to clients, whose models give paths relative to it
+	Version string
+	Logger  *slog.Logger // nil discards
+}
+
+// Server is an MCP server whose tools are skills.
+type Server struct {
+	options Options
+	log     *slog.Logger
+	mcp     *server.MCPServer
+}
+
+// New makes a server.
+func New(options Options) (*Server, error) {
+	s := &Server{options: options, log: options.Logger}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.mcp = server.NewMCPServer("skillet", options.Version,
+		server.WithTitle("skillet"),
+		server.WithDescription("Command-line tools in fresh containers"),
+		server.WithInstructions(instructions(options.Workdir)),
+		server.WithToolCapabilities(false),
+	)
+	tools := make([]server.ServerTool, 0, len(options.Skills))
+	for _, skill := range options.Skills {
+		tool, err := newTool(skill)
+		if err != nil {
+			return nil, err
+		}
+		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill)})
+	}
+	s.mcp.SetTools(tools...)
+	return s, nil
+}
+
+func instructions(workdir string) string {
+	return fmt.Sprintf("Each tool runs a command-line program in a fresh container that is removed afterwards. "+
+		"Paths in arguments are relative to the working directory, %s on the host; files outside it do not exist for the tools. "+
+		"Nothing else is kept between calls. A result has the exit code, standard output and standard error.", workdir)
+}
+
+// handler answers the calls of one skill.
+func (s *Server) handler(skill *skills.Skill) server.ToolHandlerFunc {
+	return func(ctx context.Context, request mcp.CallToolRequest) (result *mcp.CallToolResult, err error) {
+		begun := time.Now()
+		defer func() {
+			// The library would send the panic's text to the client.
+			if panicked := recover(); panicked != nil {
+				s.log.Error("a call panicked", "tool", skill.Name, "panic", panicked, "stack", string(debug.Stack()))
+				result, err = failure("skillet itself failed in this call; its log says more"), nil
+			}
+		}()
+		outcome, err := s.options.Caller.Call(ctx, skill, request.Params.RawArguments, runtime.IO{})
+		took := time.Since(begun).Round(time.Millisecond)
+		if err != nil {
+			s.log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
+		} else {
+			s.log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
+		}
+		return toResult(outcome, err), nil
+	}
+}
+
+// errorKind names an error in the log without its text, which may quote what a program wrote.
+func errorKind(err error) string { return strings.TrimPrefix(fmt.Sprintf("%T", err), "*") }
+
+// Handle answers one JSON-RPC message; nil when none is owed.
+func (s *Server) Handle(ctx context.Context, message []byte) mcp.JSONRPCMessage {
+	return s.mcp.HandleMessage(ctx, message)
+}
+
+// ServeStdio speaks MCP over two streams until ctx ends or the client closes its side.
+func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
+	stdio := server.NewStdioServer(s.mcp)
+	// With fewer workers, a burst of calls runs on the loop that reads messages, and a ping waits for all of them.
+	server.WithWorkerPoolSize(100)(stdio)
+	server.WithQueueSize(10000)(stdio)
+	stdio.SetErrorLogger(log.New(slogWriter{s.log}, "", 0))
+	err := stdio.Listen(ctx, in, out)
+	if ctx.Err() != nil || errors.Is(err, io.EOF) {
+		return nil
+	}
+	return err
+}
+
+// slogWriter gives the library's log lines to slog.
+type slogWriter struct{ log *slog.Logger }
+
+func (w slogWriter) Write(line []byte) (int, error) {
+	w.log.Warn("mcp", "message", string(line))
+	return len(line), nil
+}

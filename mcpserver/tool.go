@@ -1,0 +1,70 @@
+package mcpserver
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"skillet/skills"
+)
+
+// resultSchema describes [structured], the structured content of every skill that has no output schema of its own. It
+// is sent with each tool, so that it says only what the names do not.
+var resultSchema = json.RawMessage(`{
+	"type": "object",
+	"properties": {
+		"exit_code": {"type": "integer"},
+		"stdout": {"type": "string"},
+		"stderr": {"type": "string"},
+		"duration_ms": {"type": "integer"},
+		"truncated": {"type": "boolean"},
+		"stdout_dropped_bytes": {"type": "integer"},
+		"stderr_dropped_bytes": {"type": "integer"},
+		"stdout_type": {"type": "string", "description": "media type of binary output, which comes as content"},
+		"stderr_type": {"type": "string"},
+		"signal": {"type": "string"},
+		"oom_killed": {"type": "boolean"},
+		"timed_out": {"type": "boolean"},
+		"files": {"type": "array", "items": {
+			"type": "object",
+			"properties": {"path": {"type": "string"}, "bytes": {"type": "integer"}, "mime_type": {"type": "string"}},
+			"required": ["path", "bytes", "mime_type"]
+		}}
+	},
+	"required": ["exit_code", "stdout", "stderr", "duration_ms", "truncated"]
+}`)
+
+// newTool translates a skill into what a client is told about it.
+func newTool(skill *skills.Skill) (mcp.Tool, error) {
+	tool := mcp.NewToolWithRawSchema(skill.Name, skill.Description, skill.InputSchema)
+	tool.Title = skill.Title
+	tool.RawOutputSchema = resultSchema
+	if skill.OutputSchema != nil {
+		tool.RawOutputSchema = skill.OutputSchema
+	}
+	tool.Annotations = mcp.ToolAnnotation{
+		ReadOnlyHint:    skill.Annotations.ReadOnly,
+		DestructiveHint: skill.Annotations.Destructive,
+		IdempotentHint:  skill.Annotations.Idempotent,
+		OpenWorldHint:   skill.Annotations.OpenWorld,
+	}
+	// One tool that cannot be encoded would take the whole list with it.
+	if _, err := json.Marshal(tool); err != nil {
+		return tool, fmt.Errorf("%s: %w", skill.Name, err)
+	}
+	return tool, nil
+}
+
+// Tools returns what clients are told about skills.
+func Tools(all []*skills.Skill) ([]mcp.Tool, error) {
+	tools := make([]mcp.Tool, 0, len(all))
+	for _, skill := range all {
+		tool, err := newTool(skill)
+		if err != nil {
+			return nil, err
+		}
+		tools = append(tools, tool)
+	}
+	return tools, nil
+}

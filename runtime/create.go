@@ -1,0 +1,70 @@
+package runtime
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/docker/docker/api/types/container"
+)
+
+// create makes the container, and leaves none behind when it fails or ctx ends. Its error is errNoImage when there is no
+// image to make it from.
+func (x *execution) create(ctx context.Context) error {
+	warnings, err := x.createOnce(ctx)
+	if err != nil && strings.Contains(err.Error(), "client version") {
+		// "client version 1.51 is too new. Maximum supported API version is 1.41", or too old: the engine was replaced.
+		x.engine.forget(x.api)
+		warnings, err = x.createOnce(ctx)
+	}
+	switch {
+	case err != nil && imageMissing(err):
+		return fmt.Errorf("%w: %s", errNoImage, reason(err))
+	case err != nil:
+		return err
+	}
+	for _, warning := range warnings {
+		if _, known := x.warned.LoadOrStore(warning, true); !known {
+			x.log.Warn("the engine warns", "skill", x.spec.Skill, "warning", warning)
+		}
+	}
+	if err := foreignPlatform(warnings); err != nil {
+		x.removals.remove(x.request.Name)
+		return &ImageError{Skill: x.spec.Skill, Image: x.spec.Image, Platform: x.spec.Platform, Err: err}
+	}
+	return nil
+}
+
+// createOnce asks for the container, in a context that ctx's end does not cut: an engine whose client goes away while it
+// creates may create nevertheless, and nobody would know. When ctx ends first, the answer is waited for by the removal.
+func (x *execution) createOnce(ctx context.Context) (warnings []string, _ error) {
+	api, err := x.engine.session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	x.api = api
+	uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.limits.create)
+	response := make(chan container.CreateResponse, 1)
+	answer := make(chan error, 1)
+	go func() {
+		defer cancel()
+		q := x.request
+		created, err := api.ContainerCreate(uncut, q.Config, q.Host, q.Network, q.Platform, q.Name)
+		response <- created
+		answer <- err
+	}()
+	select {
+	case err = <-answer:
+	case <-ctx.Done():
+		x.removals.removeAfter(x.request.Name, answer)
+		return nil, ctx.Err()
+	}
+	if err != nil || ctx.Err() != nil {
+		answer <- err
+		x.removals.removeAfter(x.request.Name, answer)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	return (<-response).Warnings, err
+}

@@ -1,0 +1,59 @@
+// Package runtime turns an approved [policy.Plan] into one container, and that container into a [Result].
+//
+// It is the only package that talks to a Docker engine, and it takes nothing but a Plan: what a policy has approved is
+// translated field by field, by one pure function, into one engine request. Start at [New] and [Runtime.Run].
+//
+// # One call
+//
+// [Runtime.Run] creates a container, attaches to it, subscribes to its exit, starts it, feeds its standard input and
+// reads its output, in this order, so that neither the first byte of output nor the exit can be missed. The container is
+// new and is used once. Its removal goes on behind the caller's back and is retried; [Runtime.Close] waits for it and
+// reports what could not be removed.
+//
+// An image that is not there is found out by the engine's refusal to create a container from it. Then it is built from
+// the Plan's build directory, or else pulled, once for all the calls that wait for it, and the creation is repeated. The
+// time for that does not count against the Plan's timeout, which is the program's. [Runtime.EnsureImage] does it ahead.
+//
+// When the Plan's timeout ends, or the caller's context does, the program is killed: by SIGKILL at once or, when the
+// Plan has a StopTimeout, by SIGTERM and then by SIGKILL. When Run returns, the container is dead; if that could not be
+// made sure of, the error says so ([UnkilledError]). No request to the engine is waited for without a limit.
+//
+// # Results and errors
+//
+// A program that ran to its end gives a Result and no error, whatever its exit code is. The errors are types with facts:
+//
+//   - [EngineError]: no engine answers, or it was lost on the way
+//   - [ImageError] and [BuildError]: there is no image, and it could not be built or pulled
+//   - [StartError]: the engine has not started the program; its exit code is what `docker run` would have given
+//   - [TimeoutError] and [CancelledError]: the program was killed before its end; what it had written is in the Result
+//   - [ErrNotApproved], [ErrClosed]: the caller's mistakes
+//
+// They tell what happened and what to do about it, and never repeat the value of a variable, an argument or the input.
+//
+// [Result.Signal] follows the convention of shells: an exit code of 128+n stands for signal n. A program that exits with
+// such a code of its own accord is not told apart from one that was killed; neither the engine nor a shell can. A program
+// that runs as PID 1, as it does here unless the Plan asks for an init, does not die of a signal that it sends to itself
+// and has no handler for, except from a fault such as SIGSEGV.
+//
+// # What a program sees
+//
+// Output and input are pipes, never a terminal. Without input in the Plan, standard input is /dev/null.
+//
+// All capabilities are dropped but those the Plan gives back, no new privileges can be gained, and namespaces are the
+// container's own unless the Plan says otherwise.
+//
+// Without a network ("none") the engine makes no network sandbox, which halves the time of a start. The program has a
+// loopback device with 127.0.0.1 and ::1 up and can use it; nothing else. The engine then also writes no /etc/hosts,
+// /etc/hostname and /etc/resolv.conf: they are the image's own, or empty. So 127.0.0.1 works, but the name localhost
+// is not found, except where the image's /etc/hosts or the C library knows it. A Plan with ExtraHosts or DNS, such as
+// the extra host "localhost:127.0.0.1", wants those files, and gets them with a sandbox of network none, at its price.
+//
+// Memory file systems (tmpfs) are nosuid and nodev, and noexec unless the Plan says Exec.
+//
+// # Engines
+//
+// API version 1.41 (Docker 20.10) to the newest. The version is negotiated when it is first needed and again after
+// the engine was lost, so that skillet may start before its engine, and an engine may be restarted or replaced. Images
+// are built by the engine's classic builder: a Dockerfile that needs BuildKit (RUN --mount, heredocs) has to be built
+// beforehand. Registries are used without credentials.
+package runtime

@@ -1,0 +1,273 @@
+package runtime
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/build"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/stdcopy"
+	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
+)
+
+// fakeEngine is an engine whose programs write "out" and run until they are killed, and whose requests can be made to go
+// wrong. It serves the tests of faults that no real engine has on demand.
+type fakeEngine struct {
+	mu         sync.Mutex
+	containers map[string]*fakeContainer
+	calls      []string
+	before     map[string]func(context.Context) error // by method; an error is the answer, and nothing happens
+	after      map[string]error                       // by method; it happens, and this is the answer
+	exits      bool                                   // programs end by themselves, with code
+	code       int64
+	deaf       []string // signals that programs do not die of
+}
+
+type fakeContainer struct {
+	running bool
+	exit    chan container.WaitResponse // buffered
+	broken  chan error                  // the wait's connection
+	stream  net.Conn                    // the engine's end
+}
+
+func newFakeEngine() *fakeEngine {
+	return &fakeEngine{
+		containers: map[string]*fakeContainer{},
+		before:     map[string]func(context.Context) error{},
+		after:      map[string]error{},
+	}
+}
+
+// newFakeRuntime makes a Runtime on a fake engine, with little patience.
+func newFakeRuntime(t *testing.T, fake *fakeEngine) *Runtime {
+	t.Helper()
+	limits := limits{
+		negotiate: time.Second,
+		request:   150 * time.Millisecond,
+		create:    150 * time.Millisecond,
+		start:     150 * time.Millisecond,
+		kill:      100 * time.Millisecond,
+		drain:     50 * time.Millisecond,
+		image:     5 * time.Second,
+		retry:     10 * time.Millisecond,
+	}
+	engine := &engine{address: "fake://", limits: limits}
+	engine.connect = func(context.Context) (dockerAPI, error) { return fake, nil }
+	return newRuntime(engine, limits, slog.New(slog.DiscardHandler))
+}
+
+// hang answers when the request's context ends.
+func hang(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// broken is what a connection says that was cut.
+var broken = fmt.Errorf("error during connect: %w", io.ErrUnexpectedEOF)
+
+func (f *fakeEngine) enter(ctx context.Context, method string) error {
+	f.mu.Lock()
+	f.calls = append(f.calls, method)
+	before := f.before[method]
+	f.mu.Unlock()
+	if before != nil {
+		return before(ctx)
+	}
+	return nil
+}
+
+func (f *fakeEngine) called(method string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	count := 0
+	for _, call := range f.calls {
+		if call == method {
+			count++
+		}
+	}
+	return count
+}
+
+func (f *fakeEngine) names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var names []string
+	for name := range f.containers {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (f *fakeEngine) find(name string) (*fakeContainer, error) {
+	c, ok := f.containers[name]
+	if !ok {
+		return nil, fmt.Errorf("No such container: %s: %w", name, cerrdefs.ErrNotFound)
+	}
+	return c, nil
+}
+
+func (f *fakeEngine) ContainerCreate(ctx context.Context, _ *container.Config, _ *container.HostConfig, _ *network.NetworkingConfig, _ *ocispec.Platform, name string) (container.CreateResponse, error) {
+	if err := f.enter(ctx, "create"); err != nil {
+		return container.CreateResponse{}, err
+	}
+	f.make(name)
+	return container.CreateResponse{ID: name}, f.after["create"]
+}
+
+func (f *fakeEngine) make(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.containers[name] = &fakeContainer{exit: make(chan container.WaitResponse, 1), broken: make(chan error, 1)}
+}
+
+func (f *fakeEngine) ContainerAttach(ctx context.Context, name string, _ container.AttachOptions) (types.HijackedResponse, error) {
+	if err := f.enter(ctx, "attach"); err != nil {
+		return types.HijackedResponse{}, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, err := f.find(name)
+	if err != nil {
+		return types.HijackedResponse{}, err
+	}
+	ours, theirs := net.Pipe()
+	c.stream = theirs
+	return types.HijackedResponse{Conn: ours, Reader: bufio.NewReader(ours)}, nil
+}
+
+func (f *fakeEngine) ContainerWait(ctx context.Context, name string, _ container.WaitCondition) (<-chan container.WaitResponse, <-chan error) {
+	results, errs := make(chan container.WaitResponse), make(chan error, 1)
+	if err := f.enter(ctx, "wait"); err != nil {
+		errs <- err
+		return results, errs
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, err := f.find(name)
+	if err != nil {
+		errs <- err
+		return results, errs
+	}
+	go func() {
+		select {
+		case response := <-c.exit:
+			results <- response // as the SDK does: somebody has to take it
+		case err := <-c.broken:
+			errs <- err
+		case <-ctx.Done():
+			errs <- ctx.Err()
+		}
+	}()
+	return results, errs
+}
+
+func (f *fakeEngine) ContainerStart(ctx context.Context, name string, _ container.StartOptions) error {
+	if err := f.enter(ctx, "start"); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, err := f.find(name)
+	if err != nil {
+		return err
+	}
+	c.running = true
+	go func() {
+		_, _ = stdcopy.NewStdWriter(c.stream, stdcopy.Stdout).Write([]byte("out"))
+		if f.exits {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			c.end(f.code)
+		}
+	}()
+	return f.after["start"]
+}
+
+func (c *fakeContainer) end(code int64) {
+	if c.running {
+		c.running = false
+		c.exit <- container.WaitResponse{StatusCode: code}
+		_ = c.stream.Close()
+	}
+}
+
+func (f *fakeEngine) ContainerKill(ctx context.Context, name, signal string) error {
+	if err := f.enter(ctx, "kill "+signal); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, err := f.find(name)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(f.deaf, signal) {
+		c.end(map[string]int64{"SIGTERM": 143, "SIGKILL": 137}[signal])
+	}
+	return nil
+}
+
+func (f *fakeEngine) ContainerInspect(ctx context.Context, _ string) (container.InspectResponse, error) {
+	if err := f.enter(ctx, "inspect"); err != nil {
+		return container.InspectResponse{}, err
+	}
+	state := &container.State{OOMKilled: true}
+	return container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: state}}, nil
+}
+
+func (f *fakeEngine) ContainerRemove(ctx context.Context, name string, options container.RemoveOptions) error {
+	if err := f.enter(ctx, "remove"); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c, err := f.find(name)
+	if err != nil {
+		return err
+	}
+	if !options.Force || !options.RemoveVolumes {
+		return errors.New("a removal without force or volumes")
+	}
+	if c.stream != nil {
+		c.end(137)
+	}
+	delete(f.containers, name)
+	return f.after["remove"]
+}
+
+func (f *fakeEngine) ImageInspect(ctx context.Context, ref string, _ ...client.ImageInspectOption) (image.InspectResponse, error) {
+	if err := f.enter(ctx, "image inspect"); err != nil {
+		return image.InspectResponse{}, err
+	}
+	return image.InspectResponse{ID: ref, Os: "linux", Architecture: "amd64"}, nil
+}
+
+func (f *fakeEngine) ImageBuild(ctx context.Context, _ io.Reader, _ build.ImageBuildOptions) (build.ImageBuildResponse, error) {
+	return build.ImageBuildResponse{}, f.enter(ctx, "build")
+}
+
+func (f *fakeEngine) ImagePull(ctx context.Context, _ string, _ image.PullOptions) (io.ReadCloser, error) {
+	return nil, f.enter(ctx, "pull")
+}
+
+func (f *fakeEngine) ServerVersion(ctx context.Context) (types.Version, error) {
+	return types.Version{}, f.enter(ctx, "version")
+}
+
+func (f *fakeEngine) ClientVersion() string { return "1.41" }
+
+func (f *fakeEngine) Close() error { return nil }

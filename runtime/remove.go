@@ -1,0 +1,179 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+)
+
+// removeAttempts are enough to outlive an engine's restart: half a minute, with the default limits.
+const removeAttempts = 7
+
+// removals removes containers behind their callers' backs.
+//
+// Removal takes the engine some ten milliseconds, which no caller should wait for, and it fails when the engine is busy
+// with the container or away. The engine's AutoRemove would do it for less, but it also removes what a failed call has
+// still to be asked about (was it out of memory?), and never what was created and not started.
+type removals struct {
+	engine *engine
+	limits limits
+	log    *slog.Logger
+
+	closing chan struct{} // closed when there is no more time for pauses
+
+	mu      sync.Mutex
+	pending map[string]bool  // names of what is being removed
+	left    map[string]error // names of what was given up, with the last error
+	changed chan struct{}    // closed when pending has become smaller, then made anew
+	shut    bool             // closing is closed
+}
+
+func newRemovals(engine *engine, limits limits, log *slog.Logger) *removals {
+	return &removals{
+		engine:  engine,
+		limits:  limits,
+		log:     log,
+		closing: make(chan struct{}),
+		pending: map[string]bool{},
+		left:    map[string]error{},
+		changed: make(chan struct{}),
+	}
+}
+
+// remove removes a container that exists.
+func (m *removals) remove(name string) {
+	m.start(name, func() error { return m.retry(name, false) })
+}
+
+// removeAfter removes a container when the answer to its creation is there, which must come in bounded time. Where the
+// engine has refused, there is nothing to remove; where its answer was lost, the container may exist or come to exist.
+func (m *removals) removeAfter(name string, creation <-chan error) {
+	m.start(name, func() error {
+		err := <-creation
+		if err != nil && !unanswered(err) {
+			return nil
+		}
+		return m.retry(name, err != nil)
+	})
+}
+
+func (m *removals) start(name string, work func() error) {
+	m.mu.Lock()
+	m.pending[name] = true
+	m.mu.Unlock()
+	go func() {
+		err := work()
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if err != nil {
+			m.left[name] = err
+			m.log.Warn("a container could not be removed", "container", name, "error", err)
+		}
+		delete(m.pending, name)
+		close(m.changed)
+		m.changed = make(chan struct{})
+	}()
+}
+
+// retry attempts a removal until it succeeds. That a container is not there is a success, but where it may come to exist
+// only at the last attempt.
+func (m *removals) retry(name string, unsure bool) error {
+	pause := m.limits.retry
+	for attempt := 1; ; attempt++ {
+		gone, err := m.attempt(context.Background(), name)
+		if err == nil && !(gone && unsure) {
+			return nil
+		}
+		if attempt == removeAttempts || m.isClosing() {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-m.closing:
+		}
+		pause *= 2
+	}
+}
+
+// attempt makes one request. gone tells that there was no such container.
+func (m *removals) attempt(ctx context.Context, name string) (gone bool, _ error) {
+	ctx, cancel := context.WithTimeout(ctx, m.limits.request)
+	defer cancel()
+	api, err := m.engine.session(ctx)
+	if err != nil {
+		return false, err
+	}
+	// Anonymous volumes, which an image can ask for, outlive their container otherwise.
+	err = api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	if cerrdefs.IsNotFound(err) {
+		return true, nil
+	}
+	if err != nil && unanswered(err) {
+		m.engine.forget(api)
+	}
+	return false, err
+}
+
+func (m *removals) isClosing() bool {
+	select {
+	case <-m.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// close waits for what is going on, tries again what was given up, and reports what is left.
+func (m *removals) close(ctx context.Context) error {
+	m.mu.Lock()
+	if !m.shut {
+		m.shut = true
+		close(m.closing)
+	}
+	for len(m.pending) > 0 {
+		changed := m.changed
+		m.mu.Unlock()
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return m.leftover(ctx)
+		}
+		m.mu.Lock()
+	}
+	left := slices.Sorted(maps.Keys(m.left))
+	m.mu.Unlock()
+	for _, name := range left {
+		if _, err := m.attempt(ctx, name); err == nil {
+			m.mu.Lock()
+			delete(m.left, name)
+			m.mu.Unlock()
+		}
+	}
+	return m.leftover(ctx)
+}
+
+// leftover is the error for what was given up or did not end before ctx, nil when that is nothing.
+func (m *removals) leftover(ctx context.Context) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	names := slices.Sorted(maps.Keys(m.left))
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, m.left[name])
+	}
+	names = slices.AppendSeq(names, maps.Keys(m.pending))
+	if len(names) == 0 {
+		return nil
+	}
+	if len(m.pending) > 0 {
+		errs = append(errs, ctx.Err())
+	}
+	return &LeftoverError{Containers: names, Err: errors.Join(errs...)}
+}

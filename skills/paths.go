@@ -1,0 +1,167 @@
+package skills
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// pathFormat is skillet's own JSON Schema format: a path below the working directory.
+const pathFormat = "path"
+
+// workdirTarget returns where the volumes mount the working directory itself, "" when they do not.
+func workdirTarget(inv Invocation) string {
+	for _, volume := range inv.Volumes {
+		source, rest, ok := strings.Cut(volume, ":")
+		if !ok {
+			continue
+		}
+		if !filepath.IsAbs(source) && strings.HasPrefix(source, ".") {
+			source = filepath.Join(inv.Workdir, source)
+		}
+		if filepath.Clean(source) == inv.Workdir && inv.Workdir != "" {
+			target, _, _ := strings.Cut(rest, ":")
+			return path.Clean(target)
+		}
+	}
+	return ""
+}
+
+// pathResolver checks the paths of one call and translates them into the container's.
+type pathResolver struct {
+	skill *Skill
+	root  *os.Root // the working directory, opened for the first path
+	errs  ArgErrors
+}
+
+func (r *pathResolver) close() {
+	if r.root != nil {
+		r.root.Close()
+	}
+}
+
+// resolve goes through a value along its schema and replaces the paths in it. The result shares nothing with value.
+func (r *pathResolver) resolve(p *parameter, at string, schema map[string]any, value any) any {
+	switch value := value.(type) {
+	case string:
+		if schema["format"] == pathFormat {
+			return r.path(at, value, p.creates)
+		}
+	case []any:
+		if items, ok := schema["items"].(map[string]any); ok {
+			out := make([]any, len(value))
+			for i, item := range value {
+				out[i] = r.resolve(p, fmt.Sprintf("%s[%d]", at, i), items, item)
+			}
+			return out
+		}
+	case map[string]any:
+		if properties, ok := schema["properties"].(map[string]any); ok {
+			out := make(map[string]any, len(value))
+			for name, item := range value {
+				out[name] = item
+				if property, ok := properties[name].(map[string]any); ok {
+					out[name] = r.resolve(p, join(at, name), property, item)
+				}
+			}
+			return out
+		}
+	}
+	return value
+}
+
+// path checks one path and returns it as the program in the container has to write it.
+func (r *pathResolver) path(at, value string, creates bool) string {
+	if reason := r.check(value, creates); reason != "" {
+		r.errs = append(r.errs, &ArgError{Skill: r.skill.Name, Param: at, Reason: reason})
+		return ""
+	}
+	return r.skill.inContainer(filepath.ToSlash(filepath.Clean(value)))
+}
+
+// check says what is wrong with a path, "" when nothing is. The working directory is a capability here (openat(2) with
+// every symlink followed inside it only), so that what is seen cannot be swapped for something outside while it is
+// looked at. What a program in a container sees afterwards is bounded by its mounts in any case.
+func (r *pathResolver) check(value string, creates bool) string {
+	switch {
+	case value == "":
+		return "is empty, expected " + pathInWords
+	case strings.ContainsRune(value, 0):
+		return "has a NUL character, which no path can hold"
+	case filepath.IsAbs(value) || strings.HasPrefix(value, "/") || filepath.VolumeName(value) != "":
+		return "is an absolute path, expected " + pathInWords
+	case slices.Contains(strings.Split(filepath.ToSlash(value), "/"), ".."):
+		return `has ".." in it, expected ` + pathInWords
+	}
+	if err := r.open(); err != nil {
+		return "cannot be looked up: the working directory cannot be opened"
+	}
+	info, err := r.root.Stat(value)
+	switch {
+	case err == nil && !info.Mode().IsRegular() && !info.IsDir():
+		return "is neither a file nor a directory"
+	case err == nil:
+		return ""
+	case !errors.Is(err, fs.ErrNotExist):
+		return r.refusal(err)
+	case !creates:
+		return "does not exist in the working directory"
+	}
+	return r.checkNew(value)
+}
+
+// checkNew says what is wrong with a path that does not exist yet.
+func (r *pathResolver) checkNew(value string) string {
+	if info, err := r.root.Lstat(value); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		return "is a symlink to something that does not exist"
+	}
+	parent := filepath.Dir(filepath.Clean(value))
+	switch info, err := r.root.Stat(parent); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "lies in a directory that does not exist in the working directory"
+	case err != nil:
+		return r.refusal(err)
+	case !info.IsDir():
+		return "lies in something that is no directory"
+	}
+	return ""
+}
+
+func (r *pathResolver) refusal(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "may not be looked at: permission denied"
+	case strings.Contains(err.Error(), "escapes"): // os.Root has no other way to tell
+		return "leads out of the working directory through a symlink"
+	}
+	return "cannot be looked up in the working directory"
+}
+
+func (r *pathResolver) open() (err error) {
+	if r.root == nil {
+		r.root, err = os.OpenRoot(r.skill.prototype.Workdir)
+	}
+	return err
+}
+
+// plainPath is what no program takes for an option, a protocol or a list of files.
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9_.][A-Za-z0-9_./ -]*$`)
+
+// inContainer translates a path below the working directory, with slashes, into one that a program finds in its
+// container: relative where the program starts in the working directory, absolute otherwise. A name like "-x" or
+// "concat:a" gets a "./", lest a program reads more than a file's name in it.
+func (s *Skill) inContainer(relative string) string {
+	if path.Clean(s.prototype.WorkingDir) != s.mountTarget {
+		return path.Join(s.mountTarget, relative)
+	}
+	if !plainPath.MatchString(relative) {
+		return "./" + relative
+	}
+	return relative
+}
