@@ -63,19 +63,25 @@ func showable(mediaType string) bool {
 	return false
 }
 
-// textTypes are media types by file name, for what cannot be told from the bytes. The standard library would ask the
-// host's own table, and the same call would have another result elsewhere.
-var textTypes = map[string]string{
+// typesByName are media types by file name, for what the first bytes show to be text or a zip archive and nothing more.
+// The standard library would ask the host's own table, and the same call would have another result elsewhere.
+var typesByName = map[string]string{
 	".css": "text/css", ".csv": "text/csv", ".dot": "text/vnd.graphviz", ".htm": "text/html", ".html": "text/html",
 	".js": "text/javascript", ".json": "application/json", ".md": "text/markdown", ".svg": "image/svg+xml",
 	".toml": "application/toml", ".tsv": "text/tab-separated-values", ".xml": "application/xml", ".yaml": "application/yaml",
 	".yml": "application/yaml",
+
+	".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+	".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+	".epub": "application/epub+zip", ".odt": "application/vnd.oasis.opendocument.text",
 }
 
-// mediaTypeOf tells the type of a file from its first bytes and, for text, its name.
+// mediaTypeOf tells the type of a file from its first bytes and, where these leave it open, its name.
 func mediaTypeOf(name string, head []byte) string {
 	detected, _, _ := mime.ParseMediaType(http.DetectContentType(head))
-	if known, ok := textTypes[strings.ToLower(filepath.Ext(name))]; ok && strings.HasPrefix(detected, "text/") {
+	known, ok := typesByName[strings.ToLower(filepath.Ext(name))]
+	if ok && (strings.HasPrefix(detected, "text/") || detected == "application/zip") {
 		return known
 	}
 	return detected

@@ -142,7 +142,7 @@ func (c *command) logger() (*slog.Logger, error) {
 		return slog.New(slog.NewJSONHandler(c.stderr, &slog.HandlerOptions{Level: level})), nil
 	case "text":
 		_, noColor := c.lookup("NO_COLOR")
-		return slog.New(tint.NewHandler(c.stderr, &tint.Options{Level: level, NoColor: noColor || !isTerminal(c.stderr)})), nil
+		return slog.New(tint.NewTextHandler(c.stderr, &tint.Options{Level: level, NoColor: noColor || !isTerminal(c.stderr)})), nil
 	}
 	return nil, usage("the formats are text and json", "--log-format: unknown format %q", c.logFormat)
 }
