@@ -40,7 +40,8 @@ func packages(t *testing.T) []listed {
 var siblings = map[string][]string{
 	"skillet":                 {"skillet/internal/cli"},
 	"skillet/internal/cli":    {"skillet/mcpserver", "skillet/policy", "skillet/runtime", "skillet/skills"},
-	"skillet/mcpserver":       {"skillet/policy", "skillet/runtime", "skillet/skills"},
+	"skillet/mcpserver":       {"skillet/mcpserver/stdio", "skillet/policy", "skillet/runtime", "skillet/skills"},
+	"skillet/mcpserver/stdio": nil,
 	"skillet/runtime":         {"skillet/policy"},
 	"skillet/policy":          {"skillet/skills", "skillet/skills/tomldoc"},
 	"skillet/skills":          {"skillet/skills/tomldoc"},

@@ -2,10 +2,7 @@ package mcpserver
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"log"
 	"log/slog"
 	"runtime/debug"
 	"strings"
@@ -20,11 +17,14 @@ import (
 
 // Options say what a server offers.
 type Options struct {
-	Skills  []*skills.Skill // vetted: what is listed
-	Caller  Caller
-	Workdir string // named to clients, whose models give paths relative to it
-	Version string
-	Logger  *slog.Logger // nil discards
+	Skills        []*skills.Skill // vetted: what is listed
+	Caller        Caller
+	Workdir       string // named to clients, whose models give paths relative to it
+	Version       string
+	MaxConcurrent int           // calls that run at a time; 0 for a number that suits this machine
+	MaxQueue      int           // calls that wait; 0 for 1000
+	Grace         time.Duration // for calls in flight when the client leaves or the server is told to stop
+	Logger        *slog.Logger  // nil discards
 }
 
 // Server is an MCP server whose tools are skills.
@@ -32,11 +32,12 @@ type Server struct {
 	options Options
 	log     *slog.Logger
 	mcp     *server.MCPServer
+	queue   *queue
 }
 
 // New makes a server.
 func New(options Options) (*Server, error) {
-	s := &Server{options: options, log: options.Logger}
+	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -75,6 +76,9 @@ func (s *Server) handler(skill *skills.Skill) server.ToolHandlerFunc {
 				result, err = failure("skillet itself failed in this call; its log says more"), nil
 			}
 		}()
+		if err := myTurn(ctx); err != nil {
+			return failure(explain(err)), nil
+		}
 		outcome, err := s.options.Caller.Call(ctx, skill, request.Params.RawArguments, runtime.IO{})
 		took := time.Since(begun).Round(time.Millisecond)
 		if err != nil {
@@ -92,26 +96,4 @@ func errorKind(err error) string { return strings.TrimPrefix(fmt.Sprintf("%T", e
 // Handle answers one JSON-RPC message; nil when none is owed.
 func (s *Server) Handle(ctx context.Context, message []byte) mcp.JSONRPCMessage {
 	return s.mcp.HandleMessage(ctx, message)
-}
-
-// ServeStdio speaks MCP over two streams until ctx ends or the client closes its side.
-func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	stdio := server.NewStdioServer(s.mcp)
-	// With fewer workers, a burst of calls runs on the loop that reads messages, and a ping waits for all of them.
-	server.WithWorkerPoolSize(100)(stdio)
-	server.WithQueueSize(10000)(stdio)
-	stdio.SetErrorLogger(log.New(slogWriter{s.log}, "", 0))
-	err := stdio.Listen(ctx, in, out)
-	if ctx.Err() != nil || errors.Is(err, io.EOF) {
-		return nil
-	}
-	return err
-}
-
-// slogWriter gives the library's log lines to slog.
-type slogWriter struct{ log *slog.Logger }
-
-func (w slogWriter) Write(line []byte) (int, error) {
-	w.log.Warn("mcp", "message", string(line))
-	return len(line), nil
 }

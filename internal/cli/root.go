@@ -118,6 +118,13 @@ func (c *command) report(err error) int {
 	case policy.Denied(err) != nil:
 		code = exitDenied
 	}
+	var mistakes skills.ParseErrors
+	if errors.As(err, &mistakes) {
+		for _, mistake := range mistakes {
+			c.errorf("%v", mistake)
+		}
+		return code
+	}
 	c.errorf("%v", err)
 	if hint != "" {
 		fmt.Fprintf(c.stderr, "hint: %s\n", hint)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -9,7 +10,8 @@ import (
 )
 
 func (c *command) serve() *cobra.Command {
-	return &cobra.Command{
+	var options mcpserver.Options
+	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the skills over MCP on standard input and output",
 		Args:  cobra.NoArgs,
@@ -19,9 +21,9 @@ func (c *command) serve() *cobra.Command {
 				return err
 			}
 			c.reportRefused(a)
-			server, err := mcpserver.New(mcpserver.Options{
-				Skills: a.vetted, Caller: a.caller(), Workdir: a.workdir, Version: version(), Logger: a.log,
-			})
+			options.Skills, options.Caller, options.Workdir = a.vetted, a.caller(), a.workdir
+			options.Version, options.Logger = version(), a.log
+			server, err := mcpserver.New(options)
 			if err != nil {
 				return err
 			}
@@ -36,4 +38,9 @@ func (c *command) serve() *cobra.Command {
 			return err
 		},
 	}
+	flags := cmd.Flags()
+	flags.IntVar(&options.MaxConcurrent, "max-concurrent", 0, "calls that run at a time (default four for each processor, at least 8)")
+	flags.IntVar(&options.MaxQueue, "max-queue", 0, "calls that wait for their turn; beyond it, skillet says that it is busy (default 1000)")
+	flags.DurationVar(&options.Grace, "grace", 10*time.Second, "how long calls in flight may go on when the client leaves or skillet is told to stop")
+	return cmd
 }

@@ -1,0 +1,152 @@
+package mcpserver
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"skillet/mcpserver/stdio"
+)
+
+// MCP has two eras, and a connection may mix them: up to 2025-11-25 a client introduces itself once, and all that follows
+// belongs to that session; from 2026-07-28 on each request stands for itself and says who sends it. The library keeps both
+// in what it calls a session. So each request gets a session of its own, which knows the connection's for the older era.
+
+// connectionSession is the older era's part of a connection. Notifications that are for everybody go to it, once the client
+// has introduced itself.
+type connectionSession struct {
+	session
+	initialized atomic.Bool
+}
+
+func (s *connectionSession) Initialize()       { s.initialized.Store(true) }
+func (s *connectionSession) Initialized() bool { return s.initialized.Load() }
+
+// requestSession is one request's view of its connection.
+type requestSession struct {
+	session
+	connection *connectionSession
+
+	filterMu sync.Mutex
+	filter   mcp.SubscriptionFilter
+}
+
+func (s *requestSession) Initialize() { s.connection.Initialize() }
+
+// Initialized is true: a response to a request can always be preceded by what is said of it.
+func (s *requestSession) Initialized() bool { return true }
+
+// SetSubscriptionFilter says what a subscriptions/listen request wants to hear of (2026-07-28, Subscriptions).
+func (s *requestSession) SetSubscriptionFilter(filter mcp.SubscriptionFilter) {
+	s.filterMu.Lock()
+	defer s.filterMu.Unlock()
+	s.filter = filter
+}
+
+// SubscriptionFilter is always in force: a request that asked for nothing hears of nothing.
+func (s *requestSession) SubscriptionFilter() (mcp.SubscriptionFilter, bool) {
+	s.filterMu.Lock()
+	defer s.filterMu.Unlock()
+	return s.filter, true
+}
+
+// session is what both kinds have.
+type session struct {
+	ctx    context.Context // ends the sending of notifications
+	id     string
+	notify stdio.Notify
+	tag    any // id of the subscriptions/listen request, put on each notification; nil for none
+
+	sending sync.Once
+	channel chan mcp.JSONRPCNotification
+	over    chan struct{} // closed when no more notifications come
+	sent    chan struct{} // closed when all are sent
+
+	mu           sync.Mutex
+	info         mcp.Implementation
+	capabilities mcp.ClientCapabilities
+}
+
+func newSession(ctx context.Context, notify stdio.Notify) session {
+	return session{
+		ctx: ctx, id: uuid.NewString(), notify: notify,
+		channel: make(chan mcp.JSONRPCNotification, 100), over: make(chan struct{}), sent: make(chan struct{}),
+	}
+}
+
+func (s *session) SessionID() string { return s.id }
+
+// NotificationChannel starts the sending with the first notification: most requests have none.
+func (s *session) NotificationChannel() chan<- mcp.JSONRPCNotification {
+	s.sending.Do(func() { go s.sendAll() })
+	return s.channel
+}
+
+// finish returns when all notifications are sent, so that none comes after the response.
+func (s *session) finish() {
+	s.sending.Do(func() { close(s.sent) })
+	close(s.over)
+	<-s.sent
+}
+
+func (s *session) sendAll() {
+	defer close(s.sent)
+	for {
+		select {
+		case notification := <-s.channel:
+			s.send(notification)
+			continue
+		default:
+		}
+		select {
+		case notification := <-s.channel:
+			s.send(notification)
+		case <-s.over:
+			if len(s.channel) == 0 {
+				return
+			}
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+func (s *session) send(notification mcp.JSONRPCNotification) {
+	if s.tag != nil {
+		if notification.Params.Meta == nil {
+			notification.Params.Meta = map[string]any{}
+		}
+		notification.Params.Meta[mcp.MetaKeySubscriptionID] = s.tag
+	}
+	if encoded, err := json.Marshal(notification); err == nil {
+		_ = s.notify(s.ctx, encoded)
+	}
+}
+
+func (s *session) GetClientInfo() mcp.Implementation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.info
+}
+
+func (s *session) SetClientInfo(info mcp.Implementation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.info = info
+}
+
+func (s *session) GetClientCapabilities() mcp.ClientCapabilities {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.capabilities
+}
+
+func (s *session) SetClientCapabilities(capabilities mcp.ClientCapabilities) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.capabilities = capabilities
+}

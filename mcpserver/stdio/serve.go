@@ -1,0 +1,238 @@
+package stdio
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Handler answers messages.
+type Handler interface {
+	// Accept is called for each request in the order of arrival, and has to return at once. Its ctx ends when the client
+	// cancels the request, or the connection ends.
+	Accept(ctx context.Context, method string, request json.RawMessage, notify Notify) Request
+	// Notified is called for each notification and each response of the client, in the order of arrival.
+	Notified(ctx context.Context, message json.RawMessage)
+	// Endless tells that requests of a method are open until they are cancelled, and so are not waited for at the end.
+	Endless(method string) bool
+}
+
+// Request is a request that was accepted.
+type Request struct {
+	Answer  func() []byte // makes the response, in a goroutine of its own; nil is none
+	Written func()        // called when the response was written, or is not wanted; may be nil
+}
+
+// Notify sends a notification to the client. It waits while the client does not read, until ctx ends.
+type Notify func(ctx context.Context, notification []byte) error
+
+// Options bound a connection.
+type Options struct {
+	MaxMessage int           // bytes of one message; 0 for 16 MiB
+	Grace      time.Duration // for the requests in flight at the end; 0 for none
+	Logger     *slog.Logger  // nil discards
+}
+
+// The requests in flight, those that wait for their client to read included, are bounded together: each weighs as much as
+// its message, and something for what comes with it. That is some 4,000 small ones.
+const (
+	maxWeight     = 256 << 20
+	requestWeight = 64 << 10
+)
+
+func (o Options) withDefaults() Options {
+	if o.MaxMessage == 0 {
+		o.MaxMessage = 16 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Serve answers the messages on in until it ends, ctx ends, or out cannot be written to any more. It returns when
+// nothing is in flight. The end of either stream is no error. A read from in that blocks is left behind.
+func Serve(ctx context.Context, handler Handler, in io.Reader, out io.Writer, options Options) error {
+	options = options.withDefaults()
+	// Requests outlive ctx by the grace period.
+	requests, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(errEnded)
+	c := &connection{
+		handler: handler, options: options, log: options.Logger,
+		requests: requests, broken: cancel,
+		out: out, writing: make(chan struct{}, 1), places: semaphore.NewWeighted(maxWeight + int64(options.MaxMessage)),
+	}
+	err := c.read(ctx, newLines(in, options.MaxMessage))
+	c.drain()
+	return err
+}
+
+// errEnded is why requests are cancelled at the end of a connection.
+var errEnded = errors.New("the connection has ended")
+
+// connection is one client.
+type connection struct {
+	handler  Handler
+	options  Options
+	log      *slog.Logger
+	requests context.Context         // ends what is in flight
+	broken   context.CancelCauseFunc // ends it because nobody reads the answers
+	out      io.Writer
+	writing  chan struct{} // held while a line is written
+	places   *semaphore.Weighted
+	flights  flights
+}
+
+// read takes in lines until there are no more.
+func (c *connection) read(ctx context.Context, lines *lines) error {
+	type result struct {
+		line []byte
+		err  error
+	}
+	next := make(chan result)
+	go func() {
+		for {
+			line, err := lines.next()
+			select {
+			case next <- result{line, err}:
+			case <-c.requests.Done():
+				return
+			}
+			if large := (*tooLargeError)(nil); err != nil && !errors.As(err, &large) {
+				return
+			}
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.requests.Done():
+			return nil
+		case got := <-next:
+			var large *tooLargeError
+			switch {
+			case errors.As(got.err, &large):
+				c.refuse(&rpcError{string(large.id()), invalidRequest, large.Error()})
+			case errors.Is(got.err, io.EOF):
+				return nil
+			case got.err != nil:
+				return fmt.Errorf("reading from the client: %w", got.err)
+			default:
+				c.line(got.line)
+			}
+		}
+	}
+}
+
+// line deals with one line.
+func (c *connection) line(line []byte) {
+	if len(line) == 0 {
+		return
+	}
+	m, refused := parse(line)
+	if refused != nil {
+		c.refuse(refused)
+		return
+	}
+	if id, ok := m.cancelled(); ok {
+		c.flights.cancel(id)
+		return
+	}
+	if m.id == "" || m.method == "" {
+		c.handler.Notified(c.requests, m.raw)
+		return
+	}
+	c.request(m)
+}
+
+// request starts one request. When there is no place for it, reading stops: the client has to take its answers first.
+func (c *connection) request(m message) {
+	weight := int64(requestWeight + len(m.raw))
+	if c.places.Acquire(c.requests, weight) != nil {
+		return // the connection has ended
+	}
+	ctx, cancel := context.WithCancel(c.requests)
+	one := &flight{cancel: cancel, endless: c.handler.Endless(m.method)}
+	if !c.flights.begin(m.id, one) {
+		cancel()
+		c.places.Release(weight)
+		c.refuse(&rpcError{m.id, invalidRequest, "a request with this id is in flight"})
+		return
+	}
+	accepted := c.handler.Accept(ctx, m.method, m.raw, c.write)
+	go func() {
+		defer c.flights.idle.Done()
+		defer c.places.Release(weight)
+		defer cancel()
+		if accepted.Written != nil {
+			defer accepted.Written()
+		}
+		response := c.answer(m, accepted.Answer)
+		if c.flights.finish(m.id, one) && response != nil {
+			_ = c.write(c.requests, response)
+		}
+	}()
+}
+
+// answer keeps a handler's panic from ending the server, and its text from the client.
+func (c *connection) answer(m message, answer func() []byte) (response []byte) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			c.log.Error("a request panicked", "method", m.method, "panic", panicked, "stack", string(debug.Stack()))
+			response = (&rpcError{m.id, internalError, "skillet itself failed in this request; its log says more"}).encode()
+		}
+	}()
+	return answer()
+}
+
+// refuse answers a line that is no request. It is written in the background, with a place of its own.
+func (c *connection) refuse(e *rpcError) {
+	if c.places.Acquire(c.requests, requestWeight) != nil {
+		return
+	}
+	c.flights.idle.Add(1)
+	go func() {
+		defer c.flights.idle.Done()
+		defer c.places.Release(requestWeight)
+		_ = c.write(c.requests, e.encode())
+	}()
+}
+
+// write writes one line, after those before it. A stream that fails ends the connection: nobody is there any more.
+func (c *connection) write(ctx context.Context, line []byte) error {
+	select {
+	case c.writing <- struct{}{}:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	defer func() { <-c.writing }()
+	if _, err := c.out.Write(append(line, '\n')); err != nil {
+		c.broken(fmt.Errorf("writing to the client: %w", err))
+		return err
+	}
+	return nil
+}
+
+// drain lets the requests in flight finish, for as long as the grace period lasts, and cancels those that are left. What
+// they then answer is still written.
+func (c *connection) drain() {
+	c.flights.cancelAll(true)
+	grace, cancel := context.WithTimeout(c.requests, c.options.Grace)
+	c.flights.wait(grace)
+	cancel()
+	c.flights.cancelAll(false)
+	last, cancel := context.WithTimeout(context.WithoutCancel(c.requests), lastWords)
+	defer cancel()
+	c.flights.wait(last)
+}
+
+// lastWords is how long cancelled requests may take to answer: containers are killed in that time.
+const lastWords = 15 * time.Second
