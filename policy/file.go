@@ -49,6 +49,7 @@ func readRules(root tomldoc.Table, r *rules) {
 		"block_shared_mounts":     &r.blockSharedMounts,
 		"block_swap":              &r.blockSwap,
 		"block_gpus":              &r.blockGPUs,
+		"block_builds":            &r.blockBuilds,
 		"block_kept_containers":   &r.blockKeptContainers,
 		"require_resource_limits": &r.requireResourceLimits,
 		"require_image_digest":    &r.requireImageDigest,

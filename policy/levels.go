@@ -24,6 +24,7 @@ type rules struct {
 	blockSharedMounts     bool     // block_shared_mounts
 	blockSwap             bool     // block_swap
 	blockGPUs             bool     // block_gpus
+	blockBuilds           bool     // block_builds
 	blockKeptContainers   bool     // block_kept_containers
 	blockedMountPaths     []string // blocked_mount_paths
 	allowedMountRoots     []string // allowed_mount_roots
@@ -57,6 +58,7 @@ func rulesOf(level Level) (rules, bool) {
 		r.allowedMountRoots = nil
 		r.allowedNetworks = nil
 		r.blockGPUs = true
+		r.blockBuilds = true
 		r.requireResourceLimits = true
 		r.requireImageDigest = true
 		r.requireNonRoot = true

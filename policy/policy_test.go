@@ -174,7 +174,7 @@ func TestEveryKnownBypassIsRefusedByTheRuleThatMeansIt(t *testing.T) {
 		{`rm = false`, "block_kept_containers"},
 		{`build = "/etc"`, "build"},
 		{`build = "../.."`, "build"},
-		{`working_dir = "workdir"`, "working_dir"},
+		{extra("-w", "workdir"), "working_dir"},
 		{`gpus = "everything"`, "gpus"},
 	} {
 		t.Run(test.docker, func(t *testing.T) { wantRule(t, vet(t, "", test.docker), test.rule) })
@@ -235,6 +235,7 @@ func TestSingleRulesAreRelaxedAndTightened(t *testing.T) {
 		{`max_cpus = "1"`, `cpus = "2"`, "max_cpus"},
 		{`max_pids = 10`, ``, "max_pids"},
 		{`block_gpus = true`, `gpus = "all"`, "block_gpus"},
+		{`block_builds = true`, `build = "."`, "block_builds"},
 		{`block_kept_containers = false`, `rm = false`, ""},
 		{`level = "privileged"`, extra("--privileged", "--pid=host", "--network=host", "--cap-add=ALL", "-v", "/:/host", "--device=/dev/null"), ""},
 		{`level = "restricted"`, ``, "require_non_root"},

@@ -25,7 +25,7 @@ type rule func(rules, judged) DeniedErrors
 var allRules = []rule{
 	privileged, hostNamespaces, networks, capabilities, unconfined, devices,
 	workdir, mountPaths, mountSockets, mountSensitive, mountRoots, mountShared,
-	images, resourceLimits, maxima, swap, nonRoot, readOnlyRoot, gpus, kept,
+	images, resourceLimits, maxima, swap, nonRoot, readOnlyRoot, gpus, builds, kept,
 }
 
 // broken is the refusal of one rule; its fix ends with the way to relax the rule.
@@ -283,6 +283,15 @@ func gpus(r rules, c judged) DeniedErrors {
 		return nil
 	}
 	return broken("block_gpus", "gpus", "GPUs are devices of the host", "remove it", "block_gpus = false")
+}
+
+// builds is about what runs before any container of the policy's: a Dockerfile's commands have a network, the engine's
+// default capabilities, and the author of skills.toml for their author.
+func builds(r rules, c judged) DeniedErrors {
+	if !r.blockBuilds || c.Build == "" {
+		return nil
+	}
+	return broken("block_builds", "build", "an image's build runs commands that no rule judges", "build the image beforehand and remove the line", "block_builds = false")
 }
 
 func kept(r rules, c judged) DeniedErrors {
