@@ -191,7 +191,7 @@ func (e *engine) negotiate(ctx context.Context) (dockerAPI, error) {
 	bounded, cancel := context.WithTimeout(ctx, e.limits.negotiate)
 	defer cancel()
 	pong, err := probe.Ping(bounded)
-	if ctx.Err() != nil {
+	if over(ctx) {
 		return nil, ctx.Err()
 	}
 	fail := func(err error) (dockerAPI, error) {

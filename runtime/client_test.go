@@ -39,7 +39,7 @@ func TestTLSNeedsCertificates(t *testing.T) {
 		{Host: "tcp://127.0.0.1:2376", TLSVerify: true},
 		{Host: "tcp://127.0.0.1:2376", CertPath: t.TempDir()},
 	} {
-		if _, err := New(options); !errors.As(err, new(*AddressError)) || !strings.Contains(err.Error(), "ca.pem") {
+		if _, err := New(options); !errors.As(err, new(*AddressError)) || !strings.Contains(err.Error(), "cert.pem") {
 			t.Errorf("%+v: %v", options, err)
 		}
 	}
@@ -157,56 +157,16 @@ func TestAnEngineThatHangsIsNotWaitedForForEver(t *testing.T) {
 	})
 }
 
-// relay is a socket that can be connected to a real engine and cut off, which stands for an engine's start and end.
-type relay struct {
-	path     string
-	listener net.Listener
-	conns    chan net.Conn
-}
-
-func startRelay(t *testing.T, path, engine string) *relay {
-	t.Helper()
-	listener, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
+func TestAPingThatIsCancelledIsNotTheEnginesFault(t *testing.T) {
+	fake := newFakeEngine()
+	fake.before["version"] = hang
+	r := newFakeRuntime(t, fake)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := r.Ping(ctx); !errors.As(err, new(*CancelledError)) {
+		t.Errorf("cancelled: %v", err)
 	}
-	r := &relay{path: path, listener: listener, conns: make(chan net.Conn, 100)}
-	go func() {
-		for {
-			from, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			to, err := net.Dial("unix", engine)
-			if err != nil {
-				_ = from.Close()
-				continue
-			}
-			r.conns <- from
-			r.conns <- to
-			go forward(from.(*net.UnixConn), to.(*net.UnixConn))
-			go forward(to.(*net.UnixConn), from.(*net.UnixConn))
-		}
-	}()
-	t.Cleanup(r.stop)
-	return r
-}
-
-// forward copies one direction and passes its end on.
-func forward(to, from *net.UnixConn) {
-	_, _ = io.Copy(to, from)
-	_ = to.CloseWrite()
-}
-
-// stop ends all connections, as a dying engine does.
-func (r *relay) stop() {
-	_ = r.listener.Close()
-	for {
-		select {
-		case conn := <-r.conns:
-			_ = conn.Close()
-		default:
-			return
-		}
+	if _, err := r.Ping(t.Context()); !errors.As(err, new(*EngineError)) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("hanging: %v", err)
 	}
 }

@@ -2,9 +2,10 @@ package runtime
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strings"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 )
 
@@ -17,10 +18,13 @@ func (x *execution) create(ctx context.Context) error {
 		x.engine.forget(x.api)
 		warnings, err = x.createOnce(ctx)
 	}
-	switch {
-	case err != nil && imageMissing(err):
-		return fmt.Errorf("%w: %s", errNoImage, reason(err))
-	case err != nil:
+	if cerrdefs.IsNotFound(err) {
+		// Of the image, most likely; but a network and a volume's driver can be missing too.
+		if present, inspectErr := x.hasImage(ctx, x.api, x.spec); inspectErr != nil || !present {
+			return errors.Join(errNoImage, inspectErr)
+		}
+	}
+	if err != nil {
 		return err
 	}
 	for _, warning := range warnings {
@@ -38,6 +42,9 @@ func (x *execution) create(ctx context.Context) error {
 // createOnce asks for the container, in a context that ctx's end does not cut: an engine whose client goes away while it
 // creates may create nevertheless, and nobody would know. When ctx ends first, the answer is waited for by the removal.
 func (x *execution) createOnce(ctx context.Context) (warnings []string, _ error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	api, err := x.engine.session(ctx)
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -106,4 +107,13 @@ func output(t *testing.T, r *Runtime, c policy.Container) string {
 		t.Fatalf("exit code %d: %s", result.ExitCode, result.Stderr.Data)
 	}
 	return strings.TrimSpace(string(result.Stdout.Data))
+}
+
+// brief is a result to print, whose streams can be long.
+func brief(r Result) string {
+	cut := func(s Stream) string {
+		return fmt.Sprintf("%.100q and %d bytes", s.Data[:min(len(s.Data), 100)], s.Dropped)
+	}
+	return fmt.Sprintf("exit code %d (%s), out of memory %v, incomplete %v, after %s, stdout %s, stderr %s",
+		r.ExitCode, r.Signal, r.OOMKilled, r.Incomplete, r.Duration, cut(r.Stdout), cut(r.Stderr))
 }

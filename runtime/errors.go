@@ -178,8 +178,8 @@ type LeftoverError struct {
 }
 
 func (e *LeftoverError) Error() string {
-	return fmt.Sprintf("%d containers could not be removed (%s). Remove them with: docker rm -f -v %s",
-		len(e.Containers), reason(e.Err), strings.Join(e.Containers, " "))
+	names := strings.Join(e.Containers, " ")
+	return fmt.Sprintf("containers are left behind (%s). Remove them with: docker rm -f -v %s", reason(e.Err), names)
 }
 
 func (e *LeftoverError) Unwrap() error { return e.Err }
@@ -193,11 +193,20 @@ func unanswered(err error) bool {
 		errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
+// over tells whether ctx has ended. A connection has its context's deadline as its own, and can meet it a moment before the
+// context does; then that moment is waited for, lest the engine be blamed.
+func over(ctx context.Context) bool {
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		<-ctx.Done()
+	}
+	return ctx.Err() != nil
+}
+
 // failed is the error of a request outside of a call: the caller's own end, or the engine's.
 func (r *Runtime) failed(ctx context.Context, api dockerAPI, err error, doing string) error {
 	var known *EngineError
 	switch {
-	case ctx.Err() != nil:
+	case over(ctx):
 		return &CancelledError{Doing: doing, Err: context.Cause(ctx)}
 	case errors.As(err, &known):
 		return known

@@ -79,7 +79,7 @@ func TestEngineErrorsSayWhatToDo(t *testing.T) {
 		{&os.SyscallError{Syscall: "connect", Err: syscall.ECONNREFUSED}, false, "Start Docker"},
 		{fs.ErrPermission, false, "group docker"},
 		{context.DeadlineExceeded, false, "hangs"},
-		{broken, true, "may or may not have done its work"},
+		{errBroken, true, "may or may not have done its work"},
 	} {
 		err := &EngineError{Address: "unix:///x.sock", Doing: "creating the container", Started: c.started, Err: c.err}
 		if text := err.Error(); !strings.Contains(text, c.want) || !strings.Contains(text, "unix:///x.sock") || !errors.Is(err, c.err) {
@@ -94,5 +94,23 @@ func TestATimeoutAndACancelAreWhatTheStandardLibraryCallsThem(t *testing.T) {
 	}
 	if err := error(&CancelledError{Skill: "tool", Err: context.Canceled}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+func TestErrorsNameWhatIsLeftToDo(t *testing.T) {
+	unkilled := &UnkilledError{Container: "skillet-tool-1", Err: &TimeoutError{Skill: "tool", After: time.Second}, KillErr: errBroken}
+	if text := unkilled.Error(); !strings.Contains(text, "killed after 1s") || !strings.Contains(text, "skillet-tool-1 may still be running") || !errors.Is(unkilled, errBroken) {
+		t.Errorf("%q", text)
+	}
+	left := &LeftoverError{Containers: []string{"a", "b"}, Err: errBroken}
+	if text := left.Error(); !strings.Contains(text, "docker rm -f -v a b") || !errors.Is(left, errBroken) {
+		t.Errorf("%q", text)
+	}
+}
+
+func TestAContainersNameIsOneThatTheEngineTakes(t *testing.T) {
+	name := containerName("a/b ü.C_9")
+	if !strings.HasPrefix(name, "skillet-a-b--.C_9-") || name == containerName("a/b ü.C_9") {
+		t.Errorf("%q", name)
 	}
 }

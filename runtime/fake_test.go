@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ type fakeEngine struct {
 	calls      []string
 	before     map[string]func(context.Context) error // by method; an error is the answer, and nothing happens
 	after      map[string]error                       // by method; it happens, and this is the answer
+	pulling    string                                 // what the engine says while it pulls
 	exits      bool                                   // programs end by themselves, with code
 	code       int64
 	deaf       []string // signals that programs do not die of
@@ -76,8 +78,8 @@ func hang(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// broken is what a connection says that was cut.
-var broken = fmt.Errorf("error during connect: %w", io.ErrUnexpectedEOF)
+// errBroken is what a connection says that was cut.
+var errBroken = fmt.Errorf("error during connect: %w", io.ErrUnexpectedEOF)
 
 func (f *fakeEngine) enter(ctx context.Context, method string) error {
 	f.mu.Lock()
@@ -261,7 +263,10 @@ func (f *fakeEngine) ImageBuild(ctx context.Context, _ io.Reader, _ build.ImageB
 }
 
 func (f *fakeEngine) ImagePull(ctx context.Context, _ string, _ image.PullOptions) (io.ReadCloser, error) {
-	return nil, f.enter(ctx, "pull")
+	if err := f.enter(ctx, "pull"); err != nil {
+		return nil, err
+	}
+	return io.NopCloser(strings.NewReader(f.pulling)), nil
 }
 
 func (f *fakeEngine) ServerVersion(ctx context.Context) (types.Version, error) {

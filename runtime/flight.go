@@ -29,53 +29,74 @@ type flight struct {
 	waiting map[*waiter]bool
 }
 
-// waiter is one who waits, and where it wants the progress to go, nil for nowhere.
-type waiter struct{ progress io.Writer }
+// waiter is one who waits. Its lines of progress are written by itself, so that a writer that blocks holds up nobody else;
+// lines that find no room are lost.
+type waiter struct{ lines chan string }
+
+// waiterLines is the room for lines that were not written yet.
+const waiterLines = 1024
 
 // do waits for the work of this key, beginning it if it is not going on. It returns ctx's error when ctx ends first, and
 // writes to progress no more after it has returned.
 func (f *flights) do(ctx context.Context, key flightKey, progress io.Writer, work func(context.Context, func(line string)) error) error {
-	me := &waiter{progress: progress}
-	f.mu.Lock()
-	going, ok := f.going[key]
-	if !ok {
-		background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		going = &flight{cancel: cancel, done: make(chan struct{}), waiting: map[*waiter]bool{}}
-		if f.going == nil {
-			f.going = map[flightKey]*flight{}
-		}
-		f.going[key] = going
-		go func() {
-			defer cancel()
-			going.err = work(background, going.tell)
-			f.end(key, going)
-			close(going.done)
-		}()
-	}
-	going.join(me)
-	f.mu.Unlock()
+	me := &waiter{lines: make(chan string, waiterLines)}
+	going := f.join(ctx, key, me, work)
 	defer f.leave(key, going, me)
-	select {
-	case <-going.done:
-		return going.err
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		select {
+		case line := <-me.lines:
+			write(progress, line)
+		case <-going.done:
+			for len(me.lines) > 0 {
+				write(progress, <-me.lines)
+			}
+			return going.err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
-func (g *flight) join(w *waiter) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.waiting[w] = true
+// write writes a line of progress, which is a courtesy: a failure changes nothing.
+func write(progress io.Writer, line string) {
+	if progress != nil {
+		_, _ = io.WriteString(progress, line+"\n")
+	}
 }
 
-// tell passes a line of progress on. It keeps the lock while it writes, so that nobody is written to who has left.
+// join adds one who waits to the work of a key, and begins the work if it is not going on.
+func (f *flights) join(ctx context.Context, key flightKey, w *waiter, work func(context.Context, func(line string)) error) *flight {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if g, ok := f.going[key]; ok {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.waiting[w] = true
+		return g
+	}
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	g := &flight{cancel: cancel, done: make(chan struct{}), waiting: map[*waiter]bool{w: true}}
+	if f.going == nil {
+		f.going = map[flightKey]*flight{}
+	}
+	f.going[key] = g
+	go func() {
+		defer cancel()
+		g.err = work(background, g.tell)
+		f.end(key, g)
+		close(g.done)
+	}()
+	return g
+}
+
+// tell passes a line of progress to all who wait.
 func (g *flight) tell(line string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for w := range g.waiting {
-		if w.progress != nil {
-			_, _ = io.WriteString(w.progress, line+"\n") // progress is a courtesy
+		select {
+		case w.lines <- line:
+		default:
 		}
 	}
 }

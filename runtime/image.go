@@ -40,7 +40,7 @@ func (r *Runtime) ensureImage(ctx context.Context, c policy.Container, options I
 		defer cancel()
 		return r.provide(ctx, c, options.Force, line)
 	})
-	if ctx.Err() != nil {
+	if over(ctx) {
 		return &CancelledError{Skill: c.Skill, Doing: doingImage, Err: context.Cause(ctx)}
 	}
 	return err
@@ -72,7 +72,7 @@ func (r *Runtime) provide(ctx context.Context, c policy.Container, force bool, l
 	return nil
 }
 
-// hasImage asks for the image and its platform.
+// hasImage tells whether the image is there, for the plan's platform.
 func (r *Runtime) hasImage(ctx context.Context, api dockerAPI, c policy.Container) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.limits.request)
 	defer cancel()
@@ -115,14 +115,6 @@ func (r *Runtime) imageFailed(api dockerAPI, c policy.Container, doing string, e
 
 // errNoImage says that a container cannot be created before its image is there.
 var errNoImage = errors.New("the engine does not have it")
-
-// imageMissing tells an engine's refusal to create a container for want of its image from one for want of anything else,
-// which has the same status code. Engines from 20.10 on have the image for another platform, or do not have it at all.
-func imageMissing(err error) bool {
-	text := err.Error()
-	return cerrdefs.IsNotFound(err) &&
-		(strings.Contains(text, "No such image") || strings.Contains(text, "was found but"))
-}
 
 // foreignPlatform finds the warning with which engines create a container that they cannot run, or only in an emulator.
 func foreignPlatform(warnings []string) error {

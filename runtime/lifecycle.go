@@ -29,6 +29,9 @@ func (x *execution) inContainer(ctx context.Context) error {
 	if err != nil {
 		return x.explain(ctx, err, "waiting for the container")
 	}
+	if ctx.Err() != nil {
+		return x.interrupted(ctx, doingStart)
+	}
 	err = x.start(ctx)
 	if err != nil && !unanswered(err) {
 		return x.explain(ctx, err, doingStart)

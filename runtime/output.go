@@ -115,7 +115,7 @@ func (s *streams) feed(input []byte) {
 func (s *streams) drain(ctx context.Context, patience time.Duration) error {
 	tick := time.NewTicker(patience)
 	defer tick.Stop()
-	before := s.seen()
+	before, waited := s.seen(), false
 	for {
 		select {
 		case err := <-s.copied:
@@ -124,10 +124,10 @@ func (s *streams) drain(ctx context.Context, patience time.Duration) error {
 		}
 		now := s.seen()
 		waiting := (s.stdout.busy.Load() || s.stderr.busy.Load()) && ctx.Err() == nil
-		if now == before && !waiting {
+		if now == before && !waiting && !waited {
 			return errors.New("the engine did not end it")
 		}
-		before = now
+		before, waited = now, waiting
 	}
 }
 

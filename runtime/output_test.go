@@ -86,11 +86,11 @@ func TestTheDrainGoesOnAsLongAsThereIsOutput(t *testing.T) {
 	go func() {
 		defer engine.Close()
 		for range 10 {
-			time.Sleep(20 * time.Millisecond)
+			time.Sleep(60 * time.Millisecond)
 			_, _ = stdcopy.NewStdWriter(engine, stdcopy.Stdout).Write([]byte("x"))
 		}
 	}()
-	if err := streams.drain(t.Context(), 80*time.Millisecond); err != nil {
+	if err := streams.drain(t.Context(), 400*time.Millisecond); err != nil {
 		t.Error(err)
 	}
 	if got := stdout.seal(); string(got.Data) != strings.Repeat("x", 10) {
@@ -123,11 +123,11 @@ func TestTheDrainWaitsForACallersWriterUntilTheContextEnds(t *testing.T) {
 			_, _ = stdcopy.NewStdWriter(engine, stdcopy.Stdout).Write([]byte("x"))
 			_ = engine.Close()
 		}()
-		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		if released {
-			time.AfterFunc(80*time.Millisecond, func() { close(live.release) })
+			time.AfterFunc(200*time.Millisecond, func() { close(live.release) })
 		}
-		if err := streams.drain(ctx, 20*time.Millisecond); (err == nil) != released {
+		if err := streams.drain(ctx, 50*time.Millisecond); (err == nil) != released {
 			t.Errorf("released %v: %v", released, err)
 		}
 		if got := stdout.seal(); string(got.Data) != "x" {

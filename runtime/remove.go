@@ -29,10 +29,10 @@ type removals struct {
 	closing chan struct{} // closed when there is no more time for pauses
 
 	mu      sync.Mutex
-	pending map[string]bool  // names of what is being removed
+	pending map[string]int   // names of what is being run or removed, with how many reasons there are to wait for it
 	left    map[string]error // names of what was given up, with the last error
 	changed chan struct{}    // closed when pending has become smaller, then made anew
-	shut    bool             // closing is closed
+	shut    bool             // nothing more is run
 }
 
 func newRemovals(engine *engine, limits limits, log *slog.Logger) *removals {
@@ -41,7 +41,7 @@ func newRemovals(engine *engine, limits limits, log *slog.Logger) *removals {
 		limits:  limits,
 		log:     log,
 		closing: make(chan struct{}),
-		pending: map[string]bool{},
+		pending: map[string]int{},
 		left:    map[string]error{},
 		changed: make(chan struct{}),
 	}
@@ -64,21 +64,39 @@ func (m *removals) removeAfter(name string, creation <-chan error) {
 	})
 }
 
-func (m *removals) start(name string, work func() error) {
+// hold makes close wait for a container that is to be run, until its release. It refuses after close.
+func (m *removals) hold(name string) bool {
 	m.mu.Lock()
-	m.pending[name] = true
-	m.mu.Unlock()
-	go func() {
-		err := work()
-		m.mu.Lock()
-		defer m.mu.Unlock()
-		if err != nil {
-			m.left[name] = err
-			m.log.Warn("a container could not be removed", "container", name, "error", err)
-		}
+	defer m.mu.Unlock()
+	if !m.shut {
+		m.pending[name]++
+	}
+	return !m.shut
+}
+
+func (m *removals) release(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.pending[name]--; m.pending[name] == 0 {
 		delete(m.pending, name)
 		close(m.changed)
 		m.changed = make(chan struct{})
+	}
+}
+
+// start is called while the container is held.
+func (m *removals) start(name string, work func() error) {
+	m.mu.Lock()
+	m.pending[name]++
+	m.mu.Unlock()
+	go func() {
+		defer m.release(name)
+		if err := work(); err != nil {
+			m.log.Warn("a container could not be removed", "container", name, "error", err)
+			m.mu.Lock()
+			m.left[name] = err
+			m.mu.Unlock()
+		}
 	}()
 }
 

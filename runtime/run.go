@@ -22,10 +22,10 @@ type IO struct {
 type Result struct {
 	ExitCode       int    // -1 when the program was not started or its end is not known
 	Signal         string // as in "SIGSEGV", when the exit code is 128+n, by the convention of shells; else ""
-	OOMKilled      bool   // a process of the container met its memory limit and was killed
+	OOMKilled      bool   // a process met the memory limit and was killed; asked only of a program that failed
 	Stdout, Stderr Stream
 	Incomplete     bool          // the end of the output did not arrive: there may have been more
-	Duration       time.Duration // from the request for a container to the program's exit, without the wait for an image
+	Duration       time.Duration // from the request for a container to this result, without the wait for an image
 	Container      string        // its name; it exists after the call only if the plan says Keep
 }
 
@@ -36,24 +36,24 @@ var errTimeout = errors.New("time limit")
 //
 // An error is one of those that the package documentation lists, found with [errors.As]. A program that fails is no
 // error. When Run returns, the program has ended, but with an [UnkilledError].
-func (r *Runtime) Run(ctx context.Context, plan policy.Plan, io IO) (Result, error) {
+func (r *Runtime) Run(ctx context.Context, plan policy.Plan, live IO) (Result, error) {
 	if !plan.Approved() {
 		return Result{ExitCode: -1}, ErrNotApproved
 	}
-	return r.run(ctx, plan.Container(), io)
+	return r.run(ctx, plan.Container(), live)
 }
 
-func (r *Runtime) run(ctx context.Context, c policy.Container, io IO) (Result, error) {
+func (r *Runtime) run(ctx context.Context, c policy.Container, live IO) (Result, error) {
 	x := &execution{
 		Runtime: r,
 		spec:    c,
 		request: newRequest(c, containerName(c.Skill), r.instance),
-		stdout:  newCapture(c.MaxOutput, io.Stdout),
-		stderr:  newCapture(c.MaxOutput, io.Stderr),
+		stdout:  newCapture(c.MaxOutput, live.Stdout),
+		stderr:  newCapture(c.MaxOutput, live.Stderr),
 		exited:  make(chan exit, 1),
 	}
 	x.result = Result{ExitCode: -1, Container: x.request.Name}
-	err := x.call(ctx, io.Progress)
+	err := x.call(ctx, live.Progress)
 	x.result.Stdout, x.result.Stderr = x.stdout.seal(), x.stderr.seal()
 	return x.result, err
 }
@@ -91,9 +91,10 @@ type exit struct {
 
 // call does everything but the sealing of the output.
 func (x *execution) call(ctx context.Context, progress io.Writer) error {
-	if x.closed.Load() {
+	if !x.removals.hold(x.request.Name) {
 		return ErrClosed
 	}
+	defer x.removals.release(x.request.Name)
 	begun := time.Now()
 	timed, stop := x.timed(ctx)
 	defer func() { stop() }()
@@ -125,12 +126,11 @@ func (x *execution) timed(ctx context.Context) (context.Context, context.CancelF
 
 // explain turns the error of a request into one of the package's. That ctx has ended is more than any other reason.
 func (x *execution) explain(ctx context.Context, err error, doing string) error {
-	var engine *EngineError
 	switch {
-	case ctx.Err() != nil:
+	case over(ctx):
 		return x.interrupted(ctx, doing)
-	case errors.As(err, &engine):
-		return engine
+	case errors.As(err, new(*EngineError)), errors.As(err, new(*ImageError)):
+		return err
 	case errors.Is(err, errNoImage):
 		return &ImageError{Skill: x.spec.Skill, Image: x.spec.Image, Platform: x.spec.Platform, Doing: "finding it after that was built or pulled", Err: err}
 	case unanswered(err):
@@ -138,8 +138,6 @@ func (x *execution) explain(ctx context.Context, err error, doing string) error 
 			x.engine.forget(x.api)
 		}
 		return &EngineError{Address: x.engine.address, Doing: doing, Started: x.started, Err: err}
-	case errors.As(err, new(*ImageError)):
-		return err
 	}
 	return newStartError(x.spec, err)
 }

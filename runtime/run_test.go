@@ -24,10 +24,10 @@ func TestAProgramsOutputAndExitCodeAreTheResult(t *testing.T) {
 	r := newEngineRuntime(t)
 	result := mustRun(t, r, shell("echo out; echo err >&2; exit 7"))
 	if result.ExitCode != 7 || string(result.Stdout.Data) != "out\n" || string(result.Stderr.Data) != "err\n" {
-		t.Errorf("%+v", result)
+		t.Errorf("%s", brief(result))
 	}
 	if result.Signal != "" || result.OOMKilled || result.Incomplete || result.Duration <= 0 {
-		t.Errorf("%+v", result)
+		t.Errorf("%s", brief(result))
 	}
 }
 
@@ -57,11 +57,11 @@ func TestInputIsPassedThroughByteForByte(t *testing.T) {
 func TestInputEndsForTheProgram(t *testing.T) {
 	t.Parallel()
 	r := newEngineRuntime(t)
-	for _, stdin := range [][]byte{nil, {}} {
-		c := shell("cat; echo end")
+	for where, stdin := range map[string][]byte{"/dev/null": nil, "pipe:": {}} {
+		c := shell("cat; readlink /proc/self/fd/0")
 		c.Stdin = stdin
-		if got := output(t, r, c); got != "end" {
-			t.Errorf("%q", got)
+		if got := output(t, r, c); !strings.HasPrefix(got, where) {
+			t.Errorf("%q, want %s", got, where)
 		}
 	}
 }
@@ -87,7 +87,7 @@ func TestOutputIsNeverLostHoweverEarlyItComes(t *testing.T) {
 				c.Entrypoint, c.Command = []string{"/bin/echo"}, []string{fmt.Sprint(i, j)}
 				result, err := r.run(t.Context(), c, IO{})
 				if err != nil || string(result.Stdout.Data) != fmt.Sprintln(i, j) || result.ExitCode != 0 {
-					t.Errorf("call %d %d: %+v, %v", i, j, result, err)
+					t.Errorf("call %d %d: %s, %v", i, j, brief(result), err)
 				}
 			}
 		})
@@ -139,13 +139,36 @@ func TestTwoHundredMegabytesOfOutputTakeNoMemory(t *testing.T) {
 	}
 }
 
+// Not parallel: it counts the goroutines of the whole process.
+func TestCallsLeaveNoGoroutineBehind(t *testing.T) {
+	r := newEngineRuntime(t)
+	before := stdruntime.NumGoroutine()
+	late, notFound := shell("sleep 60"), shell("")
+	late.Timeout, notFound.Entrypoint = 300*time.Millisecond, []string{"nosuch"}
+	for range 3 {
+		for _, c := range []policy.Container{shell("true"), shell("exit 1"), late, notFound} {
+			_, _ = r.run(t.Context(), c, IO{})
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		_, _ = r.run(ctx, shell("true"), IO{})
+		cancel()
+	}
+	if err := r.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	for begun := time.Now(); stdruntime.NumGoroutine() > before; time.Sleep(10 * time.Millisecond) {
+		if time.Since(begun) > 5*time.Second {
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines, %d before:\n%s", stdruntime.NumGoroutine(), before, stacks[:stdruntime.Stack(stacks, true)])
+		}
+	}
+}
+
 func TestLiveCopiesComeWhileTheProgramRuns(t *testing.T) {
 	t.Parallel()
 	r := newEngineRuntime(t)
 	reader, writer := io.Pipe()
-	c := shell("echo begun; cat; echo done >&2")
-	c.Stdin = nil
-	c.Command = []string{"echo begun; sleep 0.5; echo done >&2"}
+	c := shell("echo begun; sleep 0.5; echo done >&2")
 	first := make(chan time.Time, 1)
 	go func() {
 		_, _ = reader.Read(make([]byte, 10))
@@ -169,34 +192,38 @@ func TestASignalIsNamed(t *testing.T) {
 	c := shell("kill -KILL $$")
 	c.Init = true // without an init the program is PID 1, which cannot kill itself
 	if result := mustRun(t, r, c); result.ExitCode != 137 || result.Signal != "SIGKILL" || result.OOMKilled {
-		t.Errorf("%+v", result)
+		t.Errorf("%s", brief(result))
 	}
 	c.Init = false
 	c.Command = []string{"kill -KILL $$; exit 5"}
 	if result := mustRun(t, r, c); result.ExitCode != 5 || result.Signal != "" {
-		t.Errorf("as PID 1: %+v", result)
+		t.Errorf("as PID 1: %s", brief(result))
 	}
 }
 
 func TestOutOfMemoryIsSaidSo(t *testing.T) {
 	t.Parallel()
 	r := newEngineRuntime(t)
-	for _, script := range []string{
-		"tail -c 200000000 /dev/zero; exit 1",   // a child is killed
-		"exec tail -c 200000000 /dev/zero | cat; exit 1",
-	} {
-		c := shell(script)
+	greedy := func(c policy.Container) Result {
 		c.Memory, c.MemorySwap = 32<<20, 32<<20
-		if result := mustRun(t, r, c); result.ExitCode == 0 || !result.OOMKilled {
-			t.Errorf("%s: %+v", script, result)
+		return mustRun(t, r, c)
+	}
+	// The engine begins to watch the memory a moment after the program's start, and hears of a kill and of the end in two
+	// ways, so there is a pause before and after.
+	child := greedy(shell(`sleep 0.5; perl -e "\$x = 'x' x 200_000_000"; sleep 0.5; exit 9`))
+	if !child.OOMKilled || child.ExitCode != 9 {
+		t.Errorf("a child: %s", brief(child))
+	}
+	for range 5 { // PID 1's kill is the end, so it is missed now and then
+		first := greedy(shell(`sleep 0.5; exec perl -e "\$x = 'x' x 200_000_000"`))
+		if first.Signal != "SIGKILL" {
+			t.Errorf("PID 1: %s", brief(first))
+		}
+		if first.OOMKilled {
+			return
 		}
 	}
-	c := shell("")
-	c.Entrypoint, c.Command = []string{"tail"}, []string{"-c", "200000000", "/dev/zero"} // PID 1 is killed
-	c.Memory, c.MemorySwap = 32<<20, 32<<20
-	if result := mustRun(t, r, c); result.ExitCode != 137 || result.Signal != "SIGKILL" || !result.OOMKilled {
-		t.Errorf("%+v", result)
-	}
+	t.Error("PID 1 was killed five times, and the engine did not say why")
 }
 
 // isRunning asks the engine from the side.
@@ -227,7 +254,7 @@ func TestATimeoutKillsTheProgramAndGivesWhatItWrote(t *testing.T) {
 	}
 	var timeout *TimeoutError
 	if !errors.As(err, &timeout) || timeout.After != c.Timeout || string(result.Stdout.Data) != "begun\n" || result.ExitCode != 137 {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("%s, %v", brief(result), err)
 	}
 }
 
@@ -246,7 +273,7 @@ func TestACancelKillsTheProgramAndGivesWhatItWrote(t *testing.T) {
 		t.Error("Run has returned and the container runs")
 	}
 	if !errors.As(err, new(*CancelledError)) || !errors.Is(err, cause) || string(result.Stdout.Data) != "begun\n" {
-		t.Errorf("%+v, %v", result, err)
+		t.Errorf("%s, %v", brief(result), err)
 	}
 }
 
@@ -258,7 +285,7 @@ func TestACancelAtAnyMomentLeavesNothingBehind(t *testing.T) {
 		result, err := r.run(ctx, shell("sleep 60"), IO{})
 		cancel()
 		if !errors.As(err, new(*CancelledError)) || isRunning(t, result.Container) {
-			t.Errorf("cancelled after %d ms: %+v, %v", i*12, result, err)
+			t.Errorf("cancelled after %d ms: %s, %v", i*12, brief(result), err)
 		}
 	}
 }
@@ -270,7 +297,7 @@ func TestAStopTimeoutLetsAProgramEndByItself(t *testing.T) {
 	c.Timeout, c.StopTimeout = 1500*time.Millisecond, 20*time.Second
 	result, err := r.run(t.Context(), c, IO{})
 	if !errors.As(err, new(*TimeoutError)) || result.ExitCode != 3 || string(result.Stdout.Data) != "begun\nbye\n" {
-		t.Errorf("%+v, %v\n%s", result, err, result.Stdout.Data)
+		t.Errorf("%s, %v", brief(result), err)
 	}
 }
 
@@ -282,15 +309,17 @@ func TestAContainerThatCannotStartSaysWhy(t *testing.T) {
 		reason StartReason
 		code   int
 	}{
-		"program not found":      {func(c *policy.Container) { c.Entrypoint = []string{"nosuch"} }, ProgramNotFound, 127},
-		"path not found":         {func(c *policy.Container) { c.Entrypoint = []string{"/nosuch"} }, ProgramNotFound, 127},
-		"not executable":         {func(c *policy.Container) { c.Entrypoint = []string{"/etc/passwd"} }, ProgramNotExecutable, 126},
-		"working directory":      {func(c *policy.Container) { c.WorkingDir = "/etc/passwd" }, BadWorkingDir, 125},
-		"user":                   {func(c *policy.Container) { c.User = "nosuch" }, BadUser, 125},
-		"group":                  {func(c *policy.Container) { c.GroupAdd = []string{"nosuch"} }, BadUser, 125},
-		"missing source":         {func(c *policy.Container) { c.Mounts = []policy.Mount{missingBind} }, BadMount, 125},
-		"network":                {func(c *policy.Container) { c.Network = "skillet-nosuch" }, BadNetwork, 125},
-		"device":                 {func(c *policy.Container) { c.Devices = []policy.Device{{Host: "/dev/nosuch", Container: "/dev/x", Permissions: "r"}} }, BadDevice, 125},
+		"program not found": {func(c *policy.Container) { c.Entrypoint = []string{"nosuch"} }, ProgramNotFound, 127},
+		"path not found":    {func(c *policy.Container) { c.Entrypoint = []string{"/nosuch"} }, ProgramNotFound, 127},
+		"not executable":    {func(c *policy.Container) { c.Entrypoint = []string{"/etc/passwd"} }, ProgramNotExecutable, 126},
+		"working directory": {func(c *policy.Container) { c.WorkingDir = "/etc/passwd" }, BadWorkingDir, 125},
+		"user":              {func(c *policy.Container) { c.User = "nosuch" }, BadUser, 125},
+		"group":             {func(c *policy.Container) { c.GroupAdd = []string{"nosuch"} }, BadUser, 125},
+		"missing source":    {func(c *policy.Container) { c.Mounts = []policy.Mount{missingBind} }, BadMount, 125},
+		"network":           {func(c *policy.Container) { c.Network = "skillet-nosuch" }, BadNetwork, 125},
+		"device": {func(c *policy.Container) {
+			c.Devices = []policy.Device{{Host: "/dev/nosuch", Container: "/dev/x", Permissions: "r"}}
+		}, BadDevice, 125},
 		"memory below the least": {func(c *policy.Container) { c.Memory, c.MemorySwap = 1<<20, 1<<20 }, OtherReason, 125},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -300,7 +329,7 @@ func TestAContainerThatCannotStartSaysWhy(t *testing.T) {
 			result, err := r.run(t.Context(), spec, IO{})
 			var start *StartError
 			if !errors.As(err, &start) || start.Reason != c.reason || start.ExitCode != c.code || result.ExitCode != -1 {
-				t.Errorf("%+v, %v", result, err)
+				t.Errorf("%s, %v", brief(result), err)
 			}
 			t.Log(err)
 		})
@@ -327,44 +356,4 @@ func TestAKeptContainerStaysBehindStopped(t *testing.T) {
 	if state.State.Running || state.Config.Labels["team"] != "a" || state.Config.Labels[labelSkill] != c.Skill {
 		t.Errorf("%+v, labels %v", state.State, state.Config.Labels)
 	}
-}
-
-func TestAnEngineMayComeAndGoUnderARunningServer(t *testing.T) {
-	t.Parallel()
-	newEngineRuntime(t) // fails where there is no engine
-	engine, ok := strings.CutPrefix(engineHost(), "unix://")
-	if !ok {
-		t.Fatalf("this test relays a socket, and the engine is at %s", engineHost())
-	}
-	path := newSocketPath(t)
-	r, err := New(Options{Host: "unix://" + path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.run(t.Context(), shell("true"), IO{}); !errors.As(err, new(*EngineError)) {
-		t.Errorf("before the engine's start: %v", err)
-	}
-	up := startRelay(t, path, engine)
-	if got := output(t, r, shell("echo up")); got != "up" {
-		t.Errorf("%q", got)
-	}
-	go func() {
-		time.Sleep(700 * time.Millisecond)
-		up.stop()
-	}()
-	_, err = r.run(t.Context(), shell("sleep 30"), IO{})
-	var lost *EngineError
-	if !errors.As(err, &lost) || !lost.Started || !errors.As(err, new(*UnkilledError)) {
-		t.Errorf("while the engine went away: %v", err)
-	}
-	startRelay(t, path, engine)
-	if got := output(t, r, shell("echo up again")); got != "up again" {
-		t.Errorf("%q", got)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	if err := r.Close(ctx); err != nil {
-		t.Error(err)
-	}
-	checkNothingLeft(ctx, t, r)
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -28,7 +27,6 @@ type Runtime struct {
 	limits   limits
 	log      *slog.Logger
 	warned   sync.Map // engine warnings that were logged already
-	closed   atomic.Bool
 }
 
 // limits bound the waiting for an engine that does not answer. They are generous: a loaded engine is slow, and only one
@@ -116,9 +114,8 @@ func (r *Runtime) Ping(ctx context.Context) (Engine, error) {
 	}, nil
 }
 
-// Close waits until the containers of finished calls are removed, or ctx ends, and reports a [LeftoverError] when some
-// are left. Calls that still run are not ended by it (their contexts do that); later ones are refused with [ErrClosed].
+// Close refuses further calls, waits until those that run have ended and all containers are removed, or until ctx ends,
+// and reports a [LeftoverError] when containers are left. It does not end calls: their own contexts do that.
 func (r *Runtime) Close(ctx context.Context) error {
-	r.closed.Store(true)
 	return errors.Join(r.removals.close(ctx), r.engine.close())
 }
