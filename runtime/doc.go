@@ -54,6 +54,13 @@
 //
 // Memory file systems (tmpfs) are nosuid and nodev, and noexec unless the Plan says Exec.
 //
+// # What is left behind
+//
+// Every container says in labels which process of which host made it, and how long its call could take. [Runtime.Reap]
+// removes those of processes that are gone, as after a SIGKILL, and those of other hosts whose time is up. It never
+// touches a container whose owner lives or may live. Until it is called, by any skillet on the engine, such a container
+// runs on: nothing inside it ends it.
+//
 // # Engines
 //
 // API version 1.41 (Docker 20.10) to the newest. The version is negotiated when it is first needed and again after

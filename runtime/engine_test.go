@@ -62,7 +62,7 @@ func checkNothingLeft(ctx context.Context, t *testing.T, r *Runtime) {
 	t.Helper()
 	left, err := newSDKClient(t).ContainerList(ctx, container.ListOptions{
 		All:     true,
-		Filters: filters.NewArgs(filters.Arg("label", labelInstance+"="+r.instance)),
+		Filters: filters.NewArgs(filters.Arg("label", labelInstance+"="+r.owner.instance)),
 	})
 	if err != nil {
 		t.Errorf("listing containers: %v", err)

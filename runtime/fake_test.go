@@ -20,6 +20,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/system"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
@@ -37,6 +38,8 @@ type fakeEngine struct {
 	exits      bool                                   // programs end by themselves, with code
 	code       int64
 	deaf       []string // signals that programs do not die of
+	list       []container.Summary
+	now        time.Time
 }
 
 type fakeContainer struct {
@@ -229,6 +232,14 @@ func (f *fakeEngine) ContainerInspect(ctx context.Context, _ string) (container.
 	}
 	state := &container.State{OOMKilled: true}
 	return container.InspectResponse{ContainerJSONBase: &container.ContainerJSONBase{State: state}}, nil
+}
+
+func (f *fakeEngine) ContainerList(context.Context, container.ListOptions) ([]container.Summary, error) {
+	return f.list, nil
+}
+
+func (f *fakeEngine) Info(context.Context) (system.Info, error) {
+	return system.Info{SystemTime: f.now.Format(time.RFC3339Nano)}, nil
 }
 
 func (f *fakeEngine) ContainerRemove(ctx context.Context, name string, options container.RemoveOptions) error {

@@ -15,13 +15,6 @@ import (
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 )
 
-// Labels of every container. Those of a Plan never replace them: nothing that begins with the prefix is taken from it.
-const (
-	labelPrefix   = "skillet."
-	labelInstance = "skillet.instance" // whose container it is: random, one per Runtime
-	labelSkill    = "skillet.skill"    // the tool's name
-)
-
 // networkNone is a container without a network.
 const networkNone = "none"
 
@@ -37,17 +30,17 @@ type request struct {
 // newRequest translates an approved container. It is pure: the same container gives the same request, and every field
 // of the request comes from c or is the same for all. A field of the engine's that is not set here is left at its
 // zero value on purpose; request_test.go has the list, with reasons.
-func newRequest(c policy.Container, name, instance string) request {
+func newRequest(c policy.Container, name string, owner owner) request {
 	return request{
 		Name:     name,
-		Config:   newConfig(c, instance),
+		Config:   newConfig(c, owner),
 		Host:     newHostConfig(c),
 		Network:  &network.NetworkingConfig{}, // HostConfig.NetworkMode names the only network
 		Platform: newPlatform(c.Platform),
 	}
 }
 
-func newConfig(c policy.Container, instance string) *container.Config {
+func newConfig(c policy.Container, owner owner) *container.Config {
 	stopSeconds := int((c.StopTimeout + time.Second - 1) / time.Second)
 	return &container.Config{
 		Image:        c.Image,
@@ -66,7 +59,7 @@ func newConfig(c policy.Container, instance string) *container.Config {
 		Healthcheck:     &container.HealthConfig{Test: []string{"NONE"}},
 		NetworkDisabled: withoutSandbox(c),
 		StopTimeout:     &stopSeconds, // for a stop that others ask for, and the engine's own shutdown
-		Labels:          newLabels(c, instance),
+		Labels:          newLabels(c, owner),
 	}
 }
 
@@ -84,14 +77,13 @@ func networkMode(c policy.Container) container.NetworkMode {
 	return container.NetworkMode(c.Network)
 }
 
-func newLabels(c policy.Container, instance string) map[string]string {
+func newLabels(c policy.Container, owner owner) map[string]string {
 	labels := maps.Clone(c.Labels)
 	if labels == nil {
 		labels = map[string]string{}
 	}
 	maps.DeleteFunc(labels, func(key, _ string) bool { return strings.HasPrefix(key, labelPrefix) })
-	labels[labelInstance] = instance
-	labels[labelSkill] = c.Skill
+	maps.Copy(labels, owner.labels(c))
 	return labels
 }
 

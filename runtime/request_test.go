@@ -92,7 +92,7 @@ func TestEveryContainerGivesTheRequestOfItsGoldenFile(t *testing.T) {
 	containers := goldens()
 	for name, c := range containers {
 		t.Run(name, func(t *testing.T) {
-			got, err := json.MarshalIndent(newRequest(c, "skillet-tool-name", "instance"), "", "\t")
+			got, err := json.MarshalIndent(newRequest(c, "skillet-tool-name", someOwner), "", "\t")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -267,7 +267,7 @@ func TestEveryFieldOfTheEngineIsDecidedAbout(t *testing.T) {
 	values := map[reflect.Type][]reflect.Value{}
 	add := func(v any) { values[reflect.TypeOf(v)] = append(values[reflect.TypeOf(v)], reflect.ValueOf(v)) }
 	for _, c := range goldens() {
-		q := newRequest(c, "name", "instance")
+		q := newRequest(c, "name", someOwner)
 		add(*q.Config)
 		add(*q.Host)
 		add(q.Host.Resources)
@@ -338,18 +338,16 @@ func checkDecisions(t *testing.T, of reflect.Type, decided map[string]string, va
 func TestEveryFieldOfAContainerChangesTheRequest(t *testing.T) {
 	elsewhere := map[string]string{
 		"Build":     "the image's building",
-		"Keep":      "the removal",
-		"Timeout":   "the call's context",
 		"MaxOutput": "the captures",
 	}
 	plain := goldens()["plain"]
-	before, _ := json.Marshal(newRequest(plain, "name", "instance"))
+	before, _ := json.Marshal(newRequest(plain, "name", someOwner))
 	of := reflect.TypeOf(plain)
 	for i := range of.NumField() {
 		name := of.Field(i).Name
 		changed := plain
 		setSomething(t, reflect.ValueOf(&changed).Elem().Field(i))
-		after, _ := json.Marshal(newRequest(changed, "name", "instance"))
+		after, _ := json.Marshal(newRequest(changed, "name", someOwner))
 		if _, ok := elsewhere[name]; ok != bytes.Equal(before, after) {
 			t.Errorf("Container.%s: changes the request: %v, is listed as handled elsewhere: %v", name, !ok, ok)
 		}
@@ -386,3 +384,6 @@ func setSomething(t *testing.T, field reflect.Value) {
 		t.Fatalf("what to set a %s to?", field.Type())
 	}
 }
+
+// someOwner is the owner in the golden files.
+var someOwner = owner{instance: "instance", host: "boot pid:[1]", pid: 7, started: "9"}

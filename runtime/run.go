@@ -47,7 +47,7 @@ func (r *Runtime) run(ctx context.Context, c policy.Container, live IO) (Result,
 	x := &execution{
 		Runtime: r,
 		spec:    c,
-		request: newRequest(c, containerName(c.Skill), r.instance),
+		request: newRequest(c, containerName(c.Skill), r.owner),
 		stdout:  newCapture(c.MaxOutput, live.Stdout),
 		stderr:  newCapture(c.MaxOutput, live.Stderr),
 		exited:  make(chan exit, 1),

@@ -20,7 +20,7 @@ type Options struct {
 
 // Runtime runs plans on one engine. It is safe for concurrent use.
 type Runtime struct {
-	instance string // random; the label that tells this server's containers from another's
+	owner    owner // what its containers are labelled with
 	engine   *engine
 	removals *removals
 	images   flights
@@ -71,7 +71,7 @@ func New(options Options) (*Runtime, error) {
 
 func newRuntime(engine *engine, limits limits, log *slog.Logger) *Runtime {
 	return &Runtime{
-		instance: randomName(),
+		owner:    thisProcess(),
 		engine:   engine,
 		removals: newRemovals(engine, limits, log),
 		limits:   limits,

@@ -161,9 +161,12 @@ func (c *command) reportRefused(a *app) {
 	}
 }
 
-// close waits for the removal of containers.
+// close waits for the removal of containers, those of skillets that were killed included.
 func (a *app) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
+	if _, err := a.runtime.Reap(ctx); err != nil {
+		a.log.Debug("not reaped", "error", err)
+	}
 	return a.runtime.Close(ctx)
 }

@@ -31,6 +31,7 @@ func (c *command) serve() *cobra.Command {
 			stdout := os.Stdout
 			os.Stdout = os.Stderr
 			a.log.Info("serving", "skills", len(a.vetted), "refused", len(a.refused), "policy", a.policy.Level(), "workdir", a.workdir)
+			go a.runtime.ReapEvery(cmd.Context(), time.Minute)
 			err = server.ServeStdio(cmd.Context(), c.stdin, stdout)
 			if closeErr := a.close(); err == nil {
 				err = closeErr
