@@ -62,14 +62,14 @@ func (e *EngineError) Unwrap() error { return e.Err }
 
 func (e *EngineError) hint() string {
 	switch {
+	case e.Started:
+		return "See whether the engine was restarted, and check the outcome before you repeat the call."
 	case errors.Is(e.Err, fs.ErrPermission):
 		return "Give this user access to the engine's socket (on most machines: add it to the group docker and log in again)."
-	case errors.Is(e.Err, fs.ErrNotExist), errors.Is(e.Err, syscall.ECONNREFUSED):
+	case errors.Is(e.Err, fs.ErrNotExist), errors.Is(e.Err, syscall.ECONNREFUSED), client.IsErrConnectionFailed(e.Err):
 		return "Start Docker, or set DOCKER_HOST to the address of an engine."
 	case errors.Is(e.Err, context.DeadlineExceeded):
 		return "See whether the engine is overloaded or hangs (does `docker ps` answer?)."
-	case e.Started:
-		return "See whether the engine was restarted, and check the outcome before you repeat the call."
 	}
 	return ""
 }
@@ -78,6 +78,9 @@ func (e *EngineError) hint() string {
 func reason(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return "no answer in time"
+	}
+	if client.IsErrConnectionFailed(err) {
+		return "nothing answers there" // the SDK repeats the address, and asks a question
 	}
 	text := strings.TrimPrefix(err.Error(), "Error response from daemon: ")
 	return strings.TrimRight(text, ". \n")
