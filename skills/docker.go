@@ -1,116 +1,186 @@
 package skills
 
 import (
+	"errors"
 	"fmt"
-	"math/big"
+	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
-
-	"github.com/docker/go-units"
 
 	"skillet/skills/tomldoc"
 )
 
-// docker reads a [skills.X.docker] table over what is inherited. Only the shape of a value is checked here; what may
-// run is the policy's business.
-func (l *loader) docker(t tomldoc.Table, inv *Invocation) {
-	l.text(t, "image", &inv.Image)
-	if t.Has("image") && strings.TrimSpace(inv.Image) == "" {
-		t.Fail("image", "is empty", "")
-	}
-	if build, ok := t.String("build"); ok {
-		if build, ok = l.expand(t, "build", build); ok {
-			inv.Build = l.below(build)
+// dockerKeys are the keys of a docker table, for the message about one that stands elsewhere.
+var dockerKeys = []string{
+	"image", "build", "entrypoint", "command", "volumes", "working_dir", "environment", "memory", "cpus", "network",
+	"rm", "user", "gpus", "read_only", "platform", "extra_args",
+}
+
+// skillKeys are those that a skill has besides callKeys, for the same message.
+var skillKeys = []string{"timeout", "max_output", "pids_limit", "warm", "title", "description", "annotations"}
+
+var misplacedEnv = tomldoc.Misplaced{Keys: []string{"env"}, Hint: `write environment = ["KEY=value"] in the docker table`}
+
+// dockerOf reads the docker table of a skill or instance, if it has one, over what is inherited.
+func (l *loader) dockerOf(t tomldoc.Table, d *draft) {
+	docker, ok := t.Table("docker")
+	if !ok {
+		if t.Has("docker") { // and is no table: what it would have said is not known
+			d.imageGiven, d.mountsLost = true, true
 		}
+		return
 	}
+	l.docker(docker, d)
+	hint := "it belongs in " + t.Header()
+	docker.Done(tomldoc.Misplaced{Keys: callKeys, Hint: hint}, tomldoc.Misplaced{Keys: skillKeys, Hint: hint}, misplacedEnv)
+}
+
+// docker reads the fields of a docker table. Only the shape of a value is checked here; what may run is the policy's
+// business.
+func (l *loader) docker(t tomldoc.Table, d *draft) {
+	inv := &d.invocation
+	d.imageGiven = d.imageGiven || t.Has("image")
+	if l.text(t, "image", &inv.Image) && strings.TrimSpace(inv.Image) == "" {
+		t.Fail("image", "is empty", `write the image's name, like "python:3.12-slim"`)
+	}
+	l.build(t, inv)
 	l.text(t, "entrypoint", &inv.Entrypoint)
 	l.texts(t, "command", &inv.Command)
-	l.texts(t, "volumes", &inv.Volumes)
-	l.text(t, "working_dir", &inv.WorkingDir)
+	if read := l.texts(t, "volumes", &inv.Volumes); t.Has("volumes") {
+		d.mountsLost = !read
+	}
+	if l.text(t, "working_dir", &inv.WorkingDir) && inv.WorkingDir != "" && !path.IsAbs(inv.WorkingDir) {
+		t.Fail("working_dir", fmt.Sprintf("is %q, expected an absolute path in the container", inv.WorkingDir), "")
+	}
 	l.environment(t, inv)
 	readMemory(t, inv)
 	readCPUs(t, inv)
-	l.plain(t, "network", &inv.Network)
+	notEmpty(t, "network", &inv.Network)
 	if remove, ok := t.Bool("rm"); ok {
 		inv.Keep = !remove
 	}
 	l.text(t, "user", &inv.User)
-	l.plain(t, "gpus", &inv.GPUs)
+	notEmpty(t, "gpus", &inv.GPUs)
 	if readOnly, ok := t.Bool("read_only"); ok {
 		inv.ReadOnly = readOnly
 	}
-	l.plain(t, "platform", &inv.Platform)
-	if extra, ok := t.Strings("extra_args"); ok {
+	notEmpty(t, "platform", &inv.Platform)
+	extra, ok := t.Strings("extra_args")
+	for i, argument := range extra {
+		literal(t, t.Path("extra_args", strconv.Itoa(i)), argument)
+	}
+	if ok {
 		inv.ExtraArgs = extra
 	}
-	t.Done()
 }
 
-// below makes a path of the file absolute: paths in it are relative to the directory that it lies in.
-func (l *loader) below(path string) string {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(l.dir, path)
+// build reads the build context. Paths of a file are relative to the directory that it lies in.
+func (l *loader) build(t tomldoc.Table, inv *Invocation) {
+	context := ""
+	if !l.text(t, "build", &context) {
+		return
 	}
-	return filepath.Clean(path)
+	if context == "" {
+		t.Fail("build", "is empty", "name the directory of the Dockerfile, or leave the key out")
+		return
+	}
+	if !filepath.IsAbs(context) {
+		context = filepath.Join(l.dir, context)
+	}
+	inv.Build = filepath.Clean(context)
 }
 
-// text reads a string whose variables are expanded.
-func (l *loader) text(t tomldoc.Table, key string, into *string) {
-	if value, ok := t.String(key); ok {
-		if value, ok = l.expand(t, key, value); ok {
+// text reads a string whose variables are expanded. It reports whether there is one.
+func (l *loader) text(t tomldoc.Table, key string, into *string) bool {
+	value, ok := t.String(key)
+	if ok {
+		if value, ok = l.expand(t, t.Path(key), value); ok {
 			*into = value
 		}
 	}
+	return ok
 }
 
-// texts reads an array of strings whose variables are expanded.
-func (l *loader) texts(t tomldoc.Table, key string, into *[]string) {
+// texts reads an array of strings whose variables are expanded. It reports whether there is one.
+func (l *loader) texts(t tomldoc.Table, key string, into *[]string) bool {
+	expanded := []string{}
+	ok := l.each(t, key, func(_ []string, value string) { expanded = append(expanded, value) })
+	if ok {
+		*into = expanded
+	}
+	return ok
+}
+
+// each visits the items of an array of strings, expanded. It reports whether there is one without a mistake.
+func (l *loader) each(t tomldoc.Table, key string, visit func(at []string, value string)) bool {
 	values, ok := t.Strings(key)
-	if !ok {
-		return
-	}
-	expanded := make([]string, len(values))
+	allGood := ok
 	for i, value := range values {
-		if expanded[i], ok = l.expand(t, key, value); !ok {
-			return
+		if value == "" && !ok {
+			continue // it may be the one that is no string
 		}
+		at := t.Path(key, strconv.Itoa(i))
+		expanded, good := l.expand(t, at, value)
+		if good {
+			visit(at, expanded)
+		}
+		allGood = allGood && good
 	}
-	*into = expanded
+	return allGood
 }
 
 // plain reads a string in which ${NAME} has no meaning, as the fields' table in docs/skills-toml.md says.
-func (l *loader) plain(t tomldoc.Table, key string, into *string) {
-	value, ok := t.String(key)
-	if !ok {
-		return
+func plain(t tomldoc.Table, key, hint string) (string, bool) {
+	value, ok := t.StringLike(key, hint)
+	return value, ok && literal(t, t.Path(key), value)
+}
+
+// literal reports whether a text can be taken as it is.
+func literal(t tomldoc.Table, at []string, text string) bool {
+	if strings.Contains(text, "${") {
+		t.FailAt(at, "variables are not expanded here", "write the value itself")
+		return false
 	}
-	if strings.Contains(value, "${") {
-		t.Fail(key, "variables are not expanded here", "write the value itself")
-		return
+	if err := noNUL(text); err != nil {
+		t.FailAt(at, err.Error(), "")
+		return false
 	}
-	if value == "" {
+	return true
+}
+
+func noNUL(text string) error {
+	if strings.ContainsRune(text, 0) {
+		return errors.New("has a NUL character, which no program can be given")
+	}
+	return nil
+}
+
+func notEmpty(t tomldoc.Table, key string, into *string) {
+	value, ok := plain(t, key, "put it in quotes")
+	if ok && value == "" {
 		t.Fail(key, "is empty", "leave the key out for the default")
 		return
 	}
-	*into = value
+	if ok {
+		*into = value
+	}
 }
 
 // environment reads KEY=value and KEY. A later entry of a key replaces an earlier, inherited one.
 func (l *loader) environment(t tomldoc.Table, inv *Invocation) {
-	var entries []string
-	l.texts(t, "environment", &entries)
-	for _, entry := range entries {
+	l.each(t, "environment", func(at []string, entry string) {
 		if key, _, _ := strings.Cut(entry, "="); !environmentKey(key) {
 			// The entry may hold a secret in the wrong place: it is not repeated.
-			t.Fail("environment", "an entry has no variable's name before its \"=\"", `write "KEY=value", or "KEY" to hand on skillet's own variable`)
+			t.FailAt(at, `has no variable's name before its "="`, `write "KEY=value", or "KEY" to hand on skillet's own variable`)
 			return
 		}
 		inv.Environment = setEnvironment(inv.Environment, entry)
-	}
+	})
 }
 
 func environmentKey(key string) bool {
-	return key != "" && !strings.ContainsAny(key, "\x00 \t\n")
+	return key != "" && !strings.ContainsAny(key, "=\x00 \t\r\n")
 }
 
 func setEnvironment(environment []string, entry string) []string {
@@ -122,42 +192,4 @@ func setEnvironment(environment []string, entry string) []string {
 		}
 	}
 	return append(environment, entry)
-}
-
-func readMemory(t tomldoc.Table, inv *Invocation) {
-	size, ok := readSize(t, "memory")
-	if !ok {
-		return
-	}
-	if size < minMemory {
-		t.Fail("memory", fmt.Sprintf("has to be at least %s", units.BytesSize(minMemory)), "")
-		return
-	}
-	inv.Memory = size
-}
-
-func readCPUs(t tomldoc.Table, inv *Invocation) {
-	text, ok := t.String("cpus")
-	if !ok {
-		return
-	}
-	nano, err := ParseCPUs(text)
-	if err != nil {
-		t.Fail("cpus", err.Error(), "")
-		return
-	}
-	inv.NanoCPUs = nano
-}
-
-// ParseCPUs reads a number of CPUs as `docker run --cpus` does, such as "0.5" or "2", in billionths of a CPU.
-func ParseCPUs(text string) (int64, error) {
-	cpus, ok := new(big.Rat).SetString(text)
-	if !ok || strings.ContainsAny(text, "/eExXpP_") || len(text) > 16 {
-		return 0, fmt.Errorf("%q is no number of CPUs, expected one like \"0.5\" or \"2\"", text)
-	}
-	nano := new(big.Rat).Mul(cpus, big.NewRat(1e9, 1))
-	if !nano.IsInt() || nano.Sign() <= 0 || !nano.Num().IsInt64() {
-		return 0, fmt.Errorf("%q CPUs: expected more than 0, with at most 9 decimals", text)
-	}
-	return nano.Num().Int64(), nil
 }

@@ -22,17 +22,17 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*`)
 // Any other $ stands for itself. A default or message that is not needed has to be well formed but is not evaluated.
 func expand(text string, lookup Lookup) (string, error) {
 	e := expander{rest: text, lookup: lookup}
-	value, err := e.word(false, true)
-	if err != nil {
-		return "", err
-	}
-	return value, nil
+	return e.word(false, true)
 }
+
+// maxNesting is how deep a default may lie in defaults: far more than anybody writes, far less than the stack has room for.
+const maxNesting = 32
 
 // expander walks over the text once; rest is what is still to read.
 type expander struct {
 	rest   string
 	lookup Lookup
+	depth  int
 }
 
 // word reads up to the end of the text, or up to the closing brace when nested. Without live, it only reads.
@@ -56,14 +56,15 @@ func (e *expander) word(nested, live bool) (string, error) {
 			e.rest = e.rest[1:]
 		}
 	}
-	if nested {
-		return "", errors.New("${ without its closing }")
-	}
-	return out.String(), nil
+	return out.String(), nil // the variable around it misses its brace
 }
 
 // variable reads one ${…}.
 func (e *expander) variable(live bool) (string, error) {
+	if e.depth++; e.depth > maxNesting {
+		return "", fmt.Errorf("${ lies more than %d deep in each other", maxNesting)
+	}
+	defer func() { e.depth-- }()
 	e.rest = e.rest[len("${"):]
 	name := variableName.FindString(e.rest)
 	if name == "" {
@@ -87,7 +88,7 @@ func (e *expander) variable(live bool) (string, error) {
 		if e.rest == "" {
 			return "", fmt.Errorf("${%s without its closing }", name)
 		}
-		return "", fmt.Errorf("${%s%s…: only ${NAME}, ${NAME:-default} and ${NAME:?message} are known", name, e.rest[:1])
+		return "", fmt.Errorf("${%s%c…: only ${NAME}, ${NAME:-default} and ${NAME:?message} are known", name, []rune(e.rest)[0])
 	}
 	e.rest = e.rest[1:]
 	switch {
@@ -97,7 +98,7 @@ func (e *expander) variable(live bool) (string, error) {
 		return word, nil
 	case operator == ":?":
 		if word == "" {
-			word = "is not set"
+			word = "is not set, or empty"
 		}
 		return "", fmt.Errorf("${%s}: %s", name, word)
 	}

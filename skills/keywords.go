@@ -1,26 +1,76 @@
 package skills
 
 import (
+	"maps"
 	"slices"
-
-	"skillet/skills/tomldoc"
 )
 
-// The keywords of JSON Schema 2020-12 (Core, and Validation, sections 6 to 9), by what stands behind them. A keyword
-// that is none of these is a mistake: JSON Schema itself would ignore it, and with it the rule that somebody meant.
+// keyword is what may stand behind a keyword of JSON Schema.
+type keyword struct {
+	want  string
+	fits  func(value any) bool
+	holds holding
+}
+
+// holding says where in the value of a keyword other schemas are.
+type holding int
+
+const (
+	noSchema holding = iota
+	oneSchema
+	listOfSchemas
+	tableOfSchemas
+)
+
 var (
-	schemaKeywords     = []string{"items", "contains", "additionalProperties", "propertyNames", "if", "then", "else", "not", "unevaluatedItems", "unevaluatedProperties", "contentSchema"}
-	schemaListKeywords = []string{"prefixItems", "allOf", "anyOf", "oneOf"}
-	schemaMapKeywords  = []string{"properties", "patternProperties", "dependentSchemas", "$defs"}
-	valueKeywords      = []string{
-		"$schema", "$id", "$ref", "$anchor", "$dynamicRef", "$dynamicAnchor", "$vocabulary", "$comment",
-		"type", "enum", "const", "multipleOf", "maximum", "exclusiveMaximum", "minimum", "exclusiveMinimum",
-		"maxLength", "minLength", "pattern", "maxItems", "minItems", "uniqueItems", "maxContains", "minContains",
-		"maxProperties", "minProperties", "required", "dependentRequired", "format",
-		"title", "description", "default", "deprecated", "readOnly", "writeOnly", "examples",
-		"contentEncoding", "contentMediaType",
-	}
-	knownKeywords = slices.Concat(valueKeywords, schemaKeywords, schemaListKeywords, schemaMapKeywords)
+	aText    = keyword{want: "a string", fits: is[string]}
+	aFlag    = keyword{want: "true or false", fits: is[bool]}
+	anArray  = keyword{want: "an array", fits: is[[]any]}
+	aTable   = keyword{want: "a table", fits: is[map[string]any]}
+	aNumber  = keyword{want: "a number", fits: isNumber}
+	aFactor  = keyword{want: "a number above 0", fits: isFactor}
+	aCount   = keyword{want: "a whole number from 0", fits: isCount}
+	anything = keyword{want: "anything", fits: func(any) bool { return true }}
+
+	names    = keyword{want: "an array of different strings", fits: isNames}
+	nameMap  = keyword{want: "a table of arrays of different strings", fits: isTableOf(isNames)}
+	typeName = keyword{want: "the name of a type or an array of them", fits: func(value any) bool { return is[string](value) || isNames(value) }}
+
+	aSchema    = keyword{want: "a schema, which is a table or a boolean", fits: isSchema, holds: oneSchema}
+	schemaList = keyword{want: "an array of schemas", fits: isArrayOf(isSchema), holds: listOfSchemas}
+	schemaMap  = keyword{want: "a table of schemas", fits: isTableOf(isSchema), holds: tableOfSchemas}
+)
+
+// keywords are those of JSON Schema 2020-12 (Core, and Validation, sections 6 to 9). One that is none of these is a
+// mistake: JSON Schema itself would ignore it, and with it the rule that somebody meant.
+var keywords = map[string]keyword{
+	"$schema": aText, "$id": aText, "$ref": aText, "$anchor": aText, "$dynamicRef": aText, "$dynamicAnchor": aText,
+	"$comment": aText, "$vocabulary": aTable, "$defs": schemaMap,
+
+	"type": typeName, "enum": anArray, "const": anything, "format": aText,
+	"maximum": aNumber, "exclusiveMaximum": aNumber, "minimum": aNumber, "exclusiveMinimum": aNumber, "multipleOf": aFactor,
+	"maxLength": aCount, "minLength": aCount, "pattern": aText,
+	"maxItems": aCount, "minItems": aCount, "uniqueItems": aFlag, "maxContains": aCount, "minContains": aCount,
+	"maxProperties": aCount, "minProperties": aCount, "required": names, "dependentRequired": nameMap,
+
+	"title": aText, "description": aText, "default": anything, "examples": anArray,
+	"deprecated": aFlag, "readOnly": aFlag, "writeOnly": aFlag,
+	"contentEncoding": aText, "contentMediaType": aText, "contentSchema": aSchema,
+
+	"items": aSchema, "contains": aSchema, "additionalProperties": aSchema, "propertyNames": aSchema,
+	"unevaluatedItems": aSchema, "unevaluatedProperties": aSchema, "if": aSchema, "then": aSchema, "else": aSchema, "not": aSchema,
+	"prefixItems": schemaList, "allOf": schemaList, "anyOf": schemaList, "oneOf": schemaList,
+	"properties": schemaMap, "patternProperties": schemaMap, "dependentSchemas": schemaMap,
+}
+
+var (
+	knownKeywords = slices.Sorted(maps.Keys(keywords))
+	ownKeywords   = append([]string{"allow_dash", "creates"}, knownKeywords...) // of a parameter itself, in skills.toml
+
+	// annotations say nothing about which values are allowed.
+	annotations = []string{"title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment"}
+
+	jsonTypes = []string{"string", "integer", "number", "boolean", "array", "object", "null"}
 
 	// Formats that the schema library asserts, and skillet's own.
 	knownFormats = []string{pathFormat,
@@ -29,62 +79,46 @@ var (
 	}
 )
 
-// checkKeywords looks for unknown keywords and formats in a schema and everything below it.
-func checkKeywords(t tomldoc.Table, schema map[string]any) {
-	walkSchema(schema, nil, true, func(path []string, schema map[string]any, reachable bool) {
-		at := func(key string) []string { return t.Path(append(slices.Clone(path), key)...) }
-		for key := range schema {
-			if !slices.Contains(knownKeywords, key) {
-				known := knownKeywords
-				if len(path) == 0 {
-					known = append([]string{"required", "allow_dash", "creates"}, knownKeywords...)
-				}
-				t.FailAt(at(key), "is no keyword of JSON Schema", nearestOnly(key, known))
-			}
-		}
-		format, ok := schema["format"].(string)
-		switch {
-		case ok && !slices.Contains(knownFormats, format):
-			t.FailAt(at("format"), "is a format that skillet does not know and could not check", tomldoc.NearMiss(format, knownFormats))
-		case ok && format == pathFormat && !reachable:
-			t.FailAt(at("format"), "a path is checked only as a parameter, as the items of an array or as a property of an object",
-				"move it to one of these places")
-		}
-	})
+func is[T any](value any) bool { _, ok := value.(T); return ok }
+
+func isNumber(value any) bool { return is[int64](value) || is[float64](value) }
+
+func isFactor(value any) bool {
+	whole, _ := value.(int64)
+	fraction, _ := value.(float64)
+	return whole > 0 || fraction > 0
 }
 
-// nearestOnly is a near miss without the long list of everything that is known.
-func nearestOnly(name string, known []string) string {
-	if hint := tomldoc.NearMiss(name, known); len(hint) < 60 {
-		return hint
-	}
-	return "see docs/skills-toml.md for the keywords"
+func isCount(value any) bool {
+	count, ok := value.(int64)
+	return ok && count >= 0
 }
 
-// walkSchema visits a schema and all schemas below it. reachable tells whether a value of the schema can be found by
-// going through items and properties alone.
-func walkSchema(schema map[string]any, path []string, reachable bool, visit func(path []string, schema map[string]any, reachable bool)) {
-	visit(path, schema, reachable)
-	below := func(value any, reachable bool, path ...string) {
-		if sub, ok := value.(map[string]any); ok {
-			walkSchema(sub, path, reachable, visit)
-		}
+func isSchema(value any) bool { return is[map[string]any](value) || is[bool](value) }
+
+func isNames(value any) bool {
+	seen := map[string]bool{}
+	return isArrayOf(func(item any) bool {
+		name, ok := item.(string)
+		fresh := ok && !seen[name]
+		seen[name] = true
+		return fresh
+	})(value)
+}
+
+func isArrayOf(fits func(any) bool) func(any) bool {
+	return func(value any) bool {
+		list, ok := value.([]any)
+		return ok && !slices.ContainsFunc(list, func(item any) bool { return !fits(item) })
 	}
-	for key, value := range schema {
-		here := append(slices.Clone(path), key)
-		switch {
-		case slices.Contains(schemaKeywords, key):
-			below(value, reachable && key == "items", here...)
-		case slices.Contains(schemaListKeywords, key):
-			list, _ := value.([]any)
-			for _, one := range list {
-				below(one, false, here...)
-			}
-		case slices.Contains(schemaMapKeywords, key):
-			entries, _ := value.(map[string]any)
-			for name, one := range entries {
-				below(one, reachable && key == "properties", append(slices.Clone(here), name)...)
-			}
+}
+
+func isTableOf(fits func(any) bool) func(any) bool {
+	return func(value any) bool {
+		table, ok := value.(map[string]any)
+		for _, entry := range table {
+			ok = ok && fits(entry)
 		}
+		return ok
 	}
 }

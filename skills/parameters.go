@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 
@@ -14,12 +15,14 @@ import (
 
 // parameter is one argument that a tool takes: a JSON Schema and what skillet adds to it.
 type parameter struct {
-	name      string
-	schema    map[string]any // JSON Schema 2020-12, ready for encoding/json
-	required  bool
-	allowDash bool // a value may begin with "-" where it stands alone as an element of argv
-	creates   bool // a path that need not exist yet
-	fallback  any  // the schema's default, nil when it has none
+	name        string
+	schema      map[string]any // JSON Schema 2020-12, ready for encoding/json, without its $defs
+	definitions map[string]any // its $defs: they stand beside all parameters, where "#/$defs/NAME" finds them
+	required    bool
+	allowDash   bool // a value may begin with "-" where it stands alone as an element of argv
+	creates     bool // a path that need not exist yet
+	fallback    any  // the schema's default, nil when it has none
+	broken      bool // has a mistake: nothing more is said about it
 }
 
 // parameterName is what clients of the large model vendors accept as a property's name.
@@ -27,18 +30,32 @@ var parameterName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // readParameters reads [skills.X.parameters] in the order of the file.
 func readParameters(t tomldoc.Table) []*parameter {
+	table, ok := t.Table("parameters")
+	if !ok {
+		return nil
+	}
 	var all []*parameter
-	for _, table := range t.Tables("parameters") {
-		if !parameterName.MatchString(table.Name()) {
-			table.Fail("", "is no name for a parameter", "a name has 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+	for _, name := range table.Keys() {
+		before := t.Failed()
+		p := &parameter{name: name, schema: map[string]any{}}
+		if below, ok := table.Table(name); ok {
+			p.read(below)
 		}
-		all = append(all, readParameter(table))
+		if !parameterName.MatchString(name) {
+			table.FailAt(table.Path(name), "is no name for a parameter", "a name has 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+		}
+		for _, other := range all {
+			p.compareDefinitions(table, other)
+		}
+		if p.broken = t.Failed() > before; p.broken {
+			p.schema, p.definitions, p.fallback = map[string]any{}, nil, nil
+		}
+		all = append(all, p)
 	}
 	return all
 }
 
-func readParameter(t tomldoc.Table) *parameter {
-	p := &parameter{name: t.Name(), schema: map[string]any{}}
+func (p *parameter) read(t tomldoc.Table) {
 	for _, key := range t.Keys() {
 		value, _ := t.Any(key)
 		switch _, isList := value.([]any); {
@@ -51,28 +68,42 @@ func readParameter(t tomldoc.Table) *parameter {
 		default:
 			converted, err := toJSON(value)
 			if err != nil {
-				t.Fail(key, err.Error(), "")
+				t.FailAt(t.Path(key), err.Error(), "")
 				continue
 			}
 			p.schema[key] = converted
 		}
 	}
-	checkKeywords(t, p.schema)
+	checkSchema(t, p.schema, true)
 	p.fallback = exact(p.schema["default"])
+	p.definitions, _ = p.schema["$defs"].(map[string]any)
+	delete(p.schema, "$defs")
 	if p.creates && !p.isPath() {
 		t.Fail("creates", `belongs to a parameter with format = "path"`, "")
 	}
-	return p
+}
+
+// compareDefinitions reports definitions that have the name of another parameter's and say something else.
+func (p *parameter) compareDefinitions(t tomldoc.Table, other *parameter) {
+	for name, definition := range p.definitions {
+		if taken, ok := other.definitions[name]; ok && mustJSON(taken) != mustJSON(definition) {
+			t.FailAt(t.Path(p.name, "$defs", name), "is defined otherwise by the parameter "+other.name, "give one of the two another name")
+		}
+	}
 }
 
 func (p *parameter) isPath() bool { return p.schema["format"] == pathFormat }
 
 // given reports whether every call has a value for the parameter.
-func (p *parameter) given() bool { return p.required || p.fallback != nil }
+func (p *parameter) given() bool {
+	return (p.required || p.fallback != nil) && !slices.Contains(p.types(), "null")
+}
 
 // types returns the JSON types that the schema names, nil when it names none.
-func (p *parameter) types() []string {
-	switch declared := p.schema["type"].(type) {
+func (p *parameter) types() []string { return typesOf(p.schema) }
+
+func typesOf(schema map[string]any) []string {
+	switch declared := schema["type"].(type) {
 	case string:
 		return []string{declared}
 	case []any:
@@ -90,43 +121,47 @@ func (p *parameter) types() []string {
 // is reports whether the schema allows only this type.
 func (p *parameter) is(name string) bool { return slices.Equal(p.types(), []string{name}) }
 
-// free reports whether a caller can choose the beginning of the value's text.
-func (p *parameter) free() bool {
-	if pattern, ok := p.schema["pattern"].(string); ok && strings.HasPrefix(pattern, "^") {
-		return false
-	}
-	_, enum := p.schema["enum"]
-	_, constant := p.schema["const"]
-	if enum || constant {
-		return false
-	}
-	for _, name := range p.types() {
-		if name != "integer" && name != "number" && name != "boolean" {
-			return true
+// allows reports whether the schema names this type.
+func (p *parameter) allows(name string) bool { return slices.Contains(p.types(), name) }
+
+// dashes returns the keywords that name a value whose text begins with a dash.
+func (p *parameter) dashes() [][]string {
+	var all [][]string
+	look := func(schema map[string]any, path ...string) {
+		for _, keyword := range []string{"default", "const", "enum"} {
+			values, isList := exact(schema[keyword]).([]any)
+			if !isList {
+				values = []any{exact(schema[keyword])}
+			}
+			if slices.ContainsFunc(values, func(value any) bool { return strings.HasPrefix(textOf(value), "-") }) {
+				all = append(all, append(path, keyword))
+			}
 		}
 	}
-	return p.types() == nil
+	look(p.schema)
+	if items, ok := p.schema["items"].(map[string]any); ok {
+		look(items, "items")
+	}
+	return all
 }
 
-// argumentsSchema is the schema of all arguments together. With published, what only skillet understands is put into
-// words instead: clients that check formats strictly refuse a tool whose format they do not know.
-func argumentsSchema(parameters []*parameter, published bool) json.RawMessage {
-	var properties, required []string
-	for _, p := range parameters {
-		schema := p.schema
-		if published {
-			schema = publish(schema)
-		}
-		properties = append(properties, mustJSON(p.name)+":"+mustJSON(schema))
-		if p.required {
-			required = append(required, p.name)
-		}
+// free reports whether a caller can choose the beginning of the value's text.
+func (p *parameter) free() bool {
+	_, enum := p.schema["enum"]
+	_, constant := p.schema["const"]
+	pattern, _ := p.schema["pattern"].(string)
+	if enum || constant || p.is("string") && isWhole(pattern) {
+		return false
 	}
-	text := `{"type":"object","properties":{` + strings.Join(properties, ",") + `}`
-	if required != nil {
-		text += `,"required":` + mustJSON(required)
-	}
-	return json.RawMessage(text + `,"additionalProperties":false}`)
+	return p.types() == nil || slices.ContainsFunc(p.types(), func(name string) bool {
+		return name != "integer" && name != "number" && name != "boolean"
+	})
+}
+
+// isWhole reports whether a pattern describes a text from its beginning to its end.
+func isWhole(pattern string) bool {
+	re, err := syntax.Parse(pattern, syntax.Perl)
+	return err == nil && re.Op == syntax.OpConcat && re.Sub[0].Op == syntax.OpBeginText && re.Sub[len(re.Sub)-1].Op == syntax.OpEndText
 }
 
 const pathInWords = "a path relative to the working directory, inside it"
@@ -171,6 +206,9 @@ func mustJSON(value any) string {
 // exact turns a value of toJSON into what decoding its JSON with exact numbers gives: a default is then treated as if
 // the caller had sent it.
 func exact(value any) any {
+	if value == nil {
+		return nil
+	}
 	decoder := json.NewDecoder(strings.NewReader(mustJSON(value)))
 	decoder.UseNumber()
 	var out any
@@ -182,6 +220,16 @@ func exact(value any) any {
 
 // toJSON turns a TOML value into what encoding/json makes of the same JSON, apart from numbers, which stay Go's.
 func toJSON(value any) (any, error) {
+	if list, ok := asList(value); ok {
+		out := make([]any, len(list))
+		for i := range list {
+			var err error
+			if out[i], err = toJSON(list[i]); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
+	}
 	switch value := value.(type) {
 	case string, bool, int64:
 		return value, nil
@@ -190,24 +238,6 @@ func toJSON(value any) (any, error) {
 			return nil, fmt.Errorf("%v has no form in JSON", value)
 		}
 		return value, nil
-	case []any:
-		out := make([]any, len(value))
-		for i := range value {
-			var err error
-			if out[i], err = toJSON(value[i]); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
-	case []map[string]any:
-		out := make([]any, len(value))
-		for i := range value {
-			var err error
-			if out[i], err = toJSON(value[i]); err != nil {
-				return nil, err
-			}
-		}
-		return out, nil
 	case map[string]any:
 		out := make(map[string]any, len(value))
 		for key := range value {

@@ -5,14 +5,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"skillet/skills/tomldoc"
 )
 
-const schemaURL = "skill.json"
+// schemaURL is what a schema is called while it is compiled. It is absolute, lest the library asks for the current directory.
+const schemaURL = "https://skillet.invalid/schema"
 
 // refuseLoader keeps $ref from reading files and the network; the drafts' own metaschemas are built into the library.
 type refuseLoader struct{}
@@ -39,22 +42,43 @@ func compileSchema(schema json.RawMessage) (*jsonschema.Schema, error) {
 	return compiler.Compile(schemaURL)
 }
 
-// schemaMistake words an error of the compiler for the author of the schema.
-func schemaMistake(err error) string {
+// compileSoon compiles a schema when it is first needed: a call has to wait for one schema, a start would have to wait
+// for all.
+func compileSoon(schema func() json.RawMessage) lazySchema {
+	return sync.OnceValues(func() (*jsonschema.Schema, error) { return compileSchema(schema()) })
+}
+
+type lazySchema func() (*jsonschema.Schema, error)
+
+// validate returns what is wrong with a value.
+func validate(compiled lazySchema, value any) ArgErrors {
+	schema, err := compiled()
+	if err == nil {
+		err = schema.Validate(value)
+	}
 	var invalid *jsonschema.ValidationError
-	if errors.As(err, &invalid) {
-		mistakes := explain(invalid)
-		texts := make([]string, len(mistakes))
-		for i, m := range mistakes {
-			texts[i] = strings.TrimPrefix(m.Param, "properties.") + ": " + m.Reason
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &invalid):
+		return explain(invalid)
+	}
+	return ArgErrors{{Reason: "cannot be checked: the schema " + compilerMistake(err)}}
+}
+
+// mayNotCompile reports whether a schema that [checkSchema] found good has keywords about which only the compiler knows
+// all.
+func mayNotCompile(schema map[string]any) (found bool) {
+	walkSchema(schema, nil, false, func(_ []string, schema map[string]any, _ bool) {
+		for key := range schema {
+			found = found || key[:min(1, len(key))] == "$" && !slices.Contains([]string{"$comment", "$defs", "$ref"}, key)
 		}
-		return strings.Join(texts, "; ")
-	}
-	text := err.Error()
-	if i := strings.Index(text, schemaURL+"#"); i >= 0 {
-		text = text[i+len(schemaURL):]
-	}
-	return strings.ReplaceAll(text, "\n", " ")
+	})
+	return found
+}
+
+func compilerMistake(err error) string {
+	return "is no valid JSON Schema: " + strings.ReplaceAll(strings.ReplaceAll(err.Error(), schemaURL, ""), "\n", " ")
 }
 
 // readOutputSchema reads [skills.X.output_schema]: what standard output is when `output = "json"`.
@@ -66,33 +90,51 @@ func readOutputSchema(t tomldoc.Table, s *Skill) {
 	if !ok {
 		return
 	}
-	if s.Output != OutputJSON {
-		t.Fail("output_schema", `belongs to output = "json"`, "")
-		return
+	if s.Output == OutputText || s.Output == OutputFiles {
+		t.Fail("output_schema", `describes JSON on standard output`, `add output = "json"`)
 	}
+	before := t.Failed()
 	schema := map[string]any{}
 	for _, key := range table.Keys() {
 		value, _ := table.Any(key)
 		converted, err := toJSON(value)
 		if err != nil {
 			table.Fail(key, err.Error(), "")
-			return
+			continue
 		}
 		schema[key] = converted
 	}
-	before := t.Failed()
-	checkKeywords(table, schema)
+	checkSchema(table, schema, false)
 	if t.Failed() != before {
 		return
 	}
-	if s.wrapped = schema["type"] != "object"; s.wrapped { // MCP wants an object: see StructuredOutput
+	s.setOutputSchema(schema)
+	if !mayNotCompile(schema) {
+		return
+	}
+	if _, err := s.outputSchema(); err != nil {
+		t.Fail("output_schema", compilerMistake(err), "")
+	}
+}
+
+// objectKeywords say nothing of a value that is no object.
+var objectKeywords = []string{"properties", "required", "additionalProperties", "patternProperties"}
+
+// setOutputSchema publishes a schema of what standard output has. MCP wants an object: see [Skill.StructuredOutput].
+func (s *Skill) setOutputSchema(schema map[string]any) {
+	if schema["type"] == nil && slices.ContainsFunc(objectKeywords, func(key string) bool { return schema[key] != nil }) {
+		schema["type"] = "object"
+	}
+	if s.wrapped = schema["type"] != "object"; s.wrapped {
+		definitions, ok := schema["$defs"]
+		delete(schema, "$defs")
 		schema = map[string]any{"type": "object", "properties": map[string]any{"result": schema}, "required": []any{"result"}}
+		if ok {
+			schema["$defs"] = definitions
+		}
 	}
 	s.OutputSchema = json.RawMessage(mustJSON(schema))
-	var err error
-	if s.outputSchema, err = compileSchema(s.OutputSchema); err != nil {
-		t.Fail("output_schema", "is no valid JSON Schema: "+schemaMistake(err), "")
-	}
+	s.outputSchema = compileSoon(func() json.RawMessage { return s.OutputSchema })
 }
 
 // StructuredOutput parses what a skill with [OutputJSON] wrote. A value that is no object comes as {"result": value},
@@ -103,17 +145,18 @@ func (s *Skill) StructuredOutput(stdout []byte) (json.RawMessage, error) {
 		return nil, fmt.Errorf("%s promises JSON on its standard output, and wrote something else: %w", s.Name, err)
 	}
 	raw := json.RawMessage(bytes.TrimSpace(stdout))
-	if _, isObject := document.(map[string]any); !isObject || s.wrapped {
+	if s.wrapped || s.outputSchema == nil && !is[map[string]any](document) {
 		document = map[string]any{"result": document}
 		raw = json.RawMessage(`{"result":` + string(raw) + `}`)
 	}
 	if s.outputSchema == nil {
 		return raw, nil
 	}
-	var invalid *jsonschema.ValidationError
-	if err := s.outputSchema.Validate(document); errors.As(err, &invalid) {
-		first := explain(invalid)[0]
-		return nil, fmt.Errorf("%s wrote JSON that its output_schema does not allow: %s %s", s.Name, first.Param, first.Reason)
+	if _, found := hugeNumber(document); found {
+		return nil, fmt.Errorf("%s wrote JSON with a number of more than %d digits", s.Name, maxDigits)
+	}
+	if errs := validate(s.outputSchema, document); errs != nil {
+		return nil, fmt.Errorf("%s wrote JSON that its output_schema does not allow: %s", s.Name, errs[0].Error())
 	}
 	return raw, nil
 }

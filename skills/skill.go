@@ -2,11 +2,8 @@ package skills
 
 import (
 	"encoding/json"
-	"slices"
-
-	"github.com/santhosh-tekuri/jsonschema/v6"
-
 	"skillet/skills/tomldoc"
+	"slices"
 )
 
 // ParseError is one mistake in skills.toml.
@@ -37,9 +34,9 @@ type Skill struct {
 
 	raw          bool
 	parameters   []*parameter
-	schema       *jsonschema.Schema // of the arguments, with the formats that skillet checks itself
-	outputSchema *jsonschema.Schema // of the parsed standard output; nil accepts all
-	wrapped      bool               // what output_schema describes stands under "result"
+	schema       lazySchema // of the arguments, with the formats that skillet checks itself
+	outputSchema lazySchema // of the parsed standard output; nil accepts all
+	wrapped      bool       // what output_schema describes stands under "result"
 	argv         template
 	stdin        []piece   // nil: the program gets no standard input
 	outputs      [][]piece // paths of files that a call makes

@@ -1,9 +1,8 @@
 package skills
 
 import (
-	"errors"
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"skillet/skills/tomldoc"
@@ -23,8 +22,9 @@ type template []element
 
 // element is one of: a text (pieces), a group (group, and when if a boolean switches it on).
 type element struct {
-	pieces []piece
-	group  template
+	at     []string // the way to it in the file, from the table that has the template
+	pieces []piece  // never empty in a text
+	group  template // never nil in a group
 	when   string
 }
 
@@ -34,41 +34,71 @@ type piece struct {
 	param   string
 }
 
-// parseTemplate reads the value of `args`. Mistakes are reported to fail; what can be read is returned.
-func parseTemplate(values []any, fail func(text, hint string)) template {
-	var t template
-	for _, value := range values {
+// templateReader turns the value of `args` into a template. What cannot be read is reported and left out.
+type templateReader struct {
+	fail func(at []string, text, hint string)
+}
+
+func (r templateReader) read(at []string, values []any) template {
+	t := make(template, 0, len(values))
+	for i, value := range values {
+		here := append(slices.Clone(at), strconv.Itoa(i))
+		if list, ok := asList(value); ok {
+			t = append(t, element{at: here, group: r.read(here, list)})
+			continue
+		}
 		switch value := value.(type) {
 		case string:
-			pieces, err := parsePieces(value)
-			if err != nil {
-				fail(err.Error(), "")
-				continue
+			if pieces := r.pieces(here, value); pieces != nil {
+				t = append(t, element{at: here, pieces: pieces})
 			}
-			t = append(t, element{pieces: pieces})
-		case []any:
-			t = append(t, element{group: parseTemplate(value, fail)})
 		case map[string]any:
-			t = append(t, parseWhen(value, fail))
+			if e, ok := r.when(here, value); ok {
+				t = append(t, e)
+			}
 		default:
-			fail("has "+tomldoc.TypeName(value)+" as an element", `an element is a string, an array, or { when = "…", args = […] }`)
+			hint := "put it in quotes"
+			if _, isDate := value.(interface{ IsZero() bool }); isDate {
+				hint = ""
+			}
+			r.fail(here, "is "+tomldoc.TypeName(value)+`, expected a string, an array, or { when = "PARAMETER", args = ["…"] }`, hint)
 		}
 	}
 	return t
 }
 
-func parseWhen(value map[string]any, fail func(text, hint string)) element {
+// when reads { when = "PARAMETER", args = […] }.
+func (r templateReader) when(at []string, value map[string]any) (element, bool) {
 	when, _ := value["when"].(string)
-	args, isList := value["args"].([]any)
+	args, isList := asList(value["args"])
 	if when == "" || !isList || len(value) != 2 {
-		fail("has a table as an element that is not a condition", `write { when = "PARAMETER", args = ["…"] }`)
-		return element{}
+		r.fail(at, "is a table that is no condition", `write { when = "PARAMETER", args = ["…"] }`)
+		return element{}, false
 	}
-	return element{when: when, group: parseTemplate(args, fail)}
+	return element{at: at, when: when, group: r.read(append(at, "args"), args)}, true
 }
 
-// parsePieces splits a text at its placeholders.
-func parsePieces(text string) ([]piece, error) {
+// asList accepts an array of tables, which the TOML library gives another type.
+func asList(value any) ([]any, bool) {
+	switch value := value.(type) {
+	case []any:
+		return value, true
+	case []map[string]any:
+		list := make([]any, len(value))
+		for i := range value {
+			list[i] = value[i]
+		}
+		return list, true
+	}
+	return nil, false
+}
+
+// pieces splits a text at its placeholders; nil when it cannot.
+func (r templateReader) pieces(at []string, text string) []piece {
+	if err := noNUL(text); err != nil {
+		r.fail(at, err.Error(), "")
+		return nil
+	}
 	var pieces []piece
 	var literal strings.Builder
 	flush := func() {
@@ -77,35 +107,36 @@ func parsePieces(text string) ([]piece, error) {
 			literal.Reset()
 		}
 	}
-	if strings.ContainsRune(text, 0) {
-		return nil, errors.New("has a NUL character, which no argument can hold")
-	}
-	for text != "" {
+	for rest := text; rest != ""; {
 		switch {
-		case strings.HasPrefix(text, "{{"), strings.HasPrefix(text, "}}"):
-			literal.WriteByte(text[0])
-			text = text[2:]
-		case text[0] == '{':
-			name, rest, ok := strings.Cut(text[1:], "}")
-			if !ok || !parameterName.MatchString(name) {
-				return nil, fmt.Errorf("%q: a { begins a parameter's name and ends with }; write {{ for a brace", text)
+		case strings.HasPrefix(rest, "{{"), strings.HasPrefix(rest, "}}"):
+			literal.WriteByte(rest[0])
+			rest = rest[2:]
+		case rest[0] == '{':
+			name, after, closed := strings.Cut(rest[1:], "}")
+			if !closed || !parameterName.MatchString(name) {
+				r.fail(at, strconv.Quote(text)+" has a { that begins no {parameter}", "write {{ for a brace")
+				return nil
 			}
 			flush()
 			pieces = append(pieces, piece{param: name})
-			text = rest
-		case text[0] == '}':
-			return nil, fmt.Errorf("%q: a } without its {; write }} for a brace", text)
+			rest = after
+		case rest[0] == '}':
+			r.fail(at, strconv.Quote(text)+" has a } that ends no {parameter}", "write }} for a brace")
+			return nil
 		default:
-			literal.WriteByte(text[0])
-			text = text[1:]
+			literal.WriteByte(rest[0])
+			rest = rest[1:]
 		}
 	}
-	flush()
-	if pieces == nil {
+	if flush(); pieces == nil {
 		pieces = []piece{{}}
 	}
-	return pieces, nil
+	return pieces
 }
+
+// literal reports whether the element is a text without parameters.
+func (e element) literal() bool { return e.pieces != nil && placeholders(e.pieces) == nil }
 
 // alone returns the parameter that is the whole element, or "".
 func (e element) alone() string {
@@ -115,22 +146,11 @@ func (e element) alone() string {
 	return ""
 }
 
-// literal reports whether no parameter is in the element.
-func (e element) literal() bool {
-	return e.pieces != nil && !slices.ContainsFunc(e.pieces, func(p piece) bool { return p.param != "" })
-}
+// lead returns the literal text before the element's first parameter.
+func (e element) lead() string { return e.pieces[0].literal }
 
-// params returns the parameters inserted by the template, those of its groups included.
-func (t template) params() []string {
-	var all []string
-	for _, e := range t {
-		all = append(all, pieceParams(e.pieces)...)
-		all = append(all, e.group.params()...)
-	}
-	return all
-}
-
-func pieceParams(pieces []piece) []string {
+// placeholders returns the parameters that a text inserts.
+func placeholders(pieces []piece) []string {
 	var all []string
 	for _, p := range pieces {
 		if p.param != "" {
@@ -144,111 +164,11 @@ func pieceParams(pieces []piece) []string {
 func (t template) direct() []string {
 	var all []string
 	for _, e := range t {
-		all = append(all, pieceParams(e.pieces)...)
+		all = append(all, placeholders(e.pieces)...)
 	}
 	return all
 }
 
-// renderer makes argv out of a template and the values of a call.
-type renderer struct {
-	skill      *Skill
-	values     map[string]any // given parameters, checked against the schema
-	argv       []string
-	errs       ArgErrors
-	afterDash2 bool // only operands follow: the literal "--" was the last literal element
-}
-
-func (r *renderer) render(t template) {
-	for _, e := range t {
-		switch {
-		case e.group == nil:
-			r.element(e)
-		case e.when != "" && r.values[e.when] != true:
-		case r.complete(e.group):
-			r.render(e.group)
-		}
-	}
-}
-
-// complete reports whether every parameter that a group inserts was given.
-func (r *renderer) complete(group template) bool {
-	return !slices.ContainsFunc(group.direct(), func(name string) bool {
-		_, given := r.values[name]
-		return !given
-	})
-}
-
-func (r *renderer) element(e element) {
-	if e.literal() {
-		text := e.pieces[0].literal
-		r.afterDash2 = text == "--"
-		r.argv = append(r.argv, text)
-		return
-	}
-	if list, ok := r.values[e.alone()].([]any); ok {
-		for _, item := range list {
-			r.value(e.alone(), "", textOf(item), textOf(item))
-		}
-		return
-	}
-	if _, given := r.values[e.alone()]; e.alone() != "" && !given {
-		return // an optional array: as many elements as it has items
-	}
-	r.mixed(e.pieces)
-}
-
-// mixed renders an element that has at least one placeholder.
-func (r *renderer) mixed(pieces []piece) {
-	var text strings.Builder
-	param, prefix := "", ""
-	for _, p := range pieces {
-		if p.param == "" {
-			text.WriteString(p.literal)
-			continue
-		}
-		value := textOf(r.values[p.param])
-		if param == "" && value != "" {
-			param, prefix = p.param, text.String()
-		}
-		text.WriteString(value)
-	}
-	if param == "" { // every value is empty
-		if first := pieces[0].literal; strings.HasPrefix(first, "-") && !strings.Contains(text.String(), "=") {
-			r.fail(pieceParams(pieces)[0], "is empty, and would leave the option before it without its value")
-			return
-		}
-		r.argv = append(r.argv, text.String())
-		return
-	}
-	r.value(param, prefix, text.String()[len(prefix):], text.String())
-}
-
-// value adds one element of argv, in which the text of param stands behind the literal prefix.
-func (r *renderer) value(param, prefix, value, element string) {
-	switch {
-	case strings.ContainsRune(element, 0):
-		r.fail(param, "has a NUL character, which no argument of a program can hold")
-	case len(element) >= maxArgument:
-		r.fail(param, fmt.Sprintf("is longer than %d bytes, which is Linux's limit for an argument of a program", maxArgument-1))
-	case r.dash(param, prefix, value):
-		r.fail(param, `begins with "-", and the program would take it for an option`)
-	default:
-		r.argv = append(r.argv, element)
-	}
-}
-
-// dash reports whether a value would become an option: nothing, or nothing but dashes, stands before it, it begins with
-// a dash itself, and no "--" has told the program that only operands follow (POSIX Utility Syntax Guideline 10).
-func (r *renderer) dash(param, prefix, value string) bool {
-	if strings.Trim(prefix, "-") != "" || !strings.HasPrefix(value, "-") {
-		return false
-	}
-	if r.skill.parameter(param).allowDash {
-		return false
-	}
-	return prefix != "" || !r.afterDash2
-}
-
-func (r *renderer) fail(param, reason string) {
-	r.errs = append(r.errs, &ArgError{Skill: r.skill.Name, Param: param, Reason: reason})
-}
+// onlyDashes reports whether a text is empty or would be an option without a name: a value behind it that begins with a
+// dash makes, and a value behind dashes names, an option.
+func onlyDashes(text string) bool { return strings.Trim(text, "-") == "" }

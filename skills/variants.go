@@ -3,6 +3,7 @@ package skills
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"skillet/skills/tomldoc"
 )
@@ -17,49 +18,73 @@ import (
 // callKeys are the keys that say how a tool is called. A skill with tools of its own has them there.
 var callKeys = []string{"args", "parameters", "stdin", "success", "output", "outputs", "output_schema"}
 
-// tools reads the skill's own tool, or those below `tools`. The tables that say what it is come last in about, the
-// nearest one last.
-func (l *loader) tools(t tomldoc.Table, name string, tools []tomldoc.Table, d draft, about ...tomldoc.Table) {
-	about = append([]tomldoc.Table{t}, about...)
-	if len(tools) == 0 {
-		l.tool(t, name, d, about)
-		return
-	}
-	for _, key := range callKeys {
-		if _, ok := t.Any(key); ok {
-			t.Fail(key, "stands beside `tools`, where no tool would have it", "move it into [skills."+t.Name()+".tools.NAME]")
+// variants reads `tools` and `instances` of a skill and adds what it becomes to the set.
+func (l *loader) variants(t tomldoc.Table, d draft) {
+	tools, instances := named(t, "tools"), named(t, "instances")
+	if tools != nil {
+		for _, key := range callKeys {
+			if _, ok := t.Any(key); ok {
+				t.Fail(key, "stands beside `tools`, where no tool would have it", "move it into "+t.Header("tools", "NAME"))
+			}
 		}
 	}
-	readAbout(t, new(Skill))
+	if instances == nil {
+		l.tools(t, t.Name(), tools, d, t)
+		return
+	}
+	for _, instance := range instances {
+		own := d.clone()
+		l.instance(instance, &own)
+		l.tools(t, t.Name()+"_"+instance.Name(), tools, own, t, instance)
+		instance.Done(
+			tomldoc.Misplaced{Keys: callKeys, Hint: "it belongs in " + t.Header() + ": all instances are called the same way"},
+			tomldoc.Misplaced{Keys: dockerKeys, Hint: "it belongs in " + instance.Header("docker")})
+	}
+}
+
+// named reads a table of named tables, which is of no use when empty.
+func named(t tomldoc.Table, key string) []tomldoc.Table {
+	if value, ok := t.Any(key); ok && isEmpty(value) {
+		t.Fail(key, "is empty", "add a table "+t.Header(key, "NAME")+", or remove it")
+	}
+	return t.Tables(key)
+}
+
+// tools reads the skill's own tool, or those below `tools`. The tables in about say what a tool is, the nearest one last.
+func (l *loader) tools(t tomldoc.Table, name string, tools []tomldoc.Table, d draft, about ...tomldoc.Table) {
+	if owner := about[len(about)-1]; !d.imageGiven {
+		owner.Fail("", "has no image", `write image = "NAME" in `+owner.Header("docker"))
+	}
+	if tools == nil {
+		l.tool(t, name, d, about)
+	}
 	for _, tool := range tools {
-		own := d
-		own.invocation = d.invocation.clone()
-		l.limits(tool, &own)
+		own := d.clone()
+		readLimits(tool, &own)
 		l.tool(tool, name+"_"+tool.Name(), own, append(slices.Clone(about), tool))
-		tool.Done()
+		hint := "it belongs in " + t.Header("docker") + ", which all tools of a skill share"
+		tool.Done(tomldoc.Misplaced{Keys: dockerKeys, Hint: hint}, tomldoc.Misplaced{Keys: []string{"docker"}, Hint: hint}, misplacedEnv)
 	}
 }
 
 // instance reads [skills.X.instances.NAME]: `env` and what differs in `docker`.
 func (l *loader) instance(t tomldoc.Table, d *draft) {
-	l.limits(t, d)
-	if docker, ok := t.Table("docker"); ok {
-		l.docker(docker, &d.invocation)
-	}
+	readLimits(t, d)
+	l.dockerOf(t, d)
 	env, ok := t.Table("env")
 	if !ok {
 		return
 	}
 	for _, key := range env.Keys() {
 		value, ok := env.String(key)
+		if ok && !environmentKey(key) {
+			env.FailAt(env.Path(key), "is no name of an environment variable", "")
+			continue
+		}
 		if !ok {
 			continue
 		}
-		if !environmentKey(key) {
-			env.Fail(key, "is no name of a variable", "")
-			continue
-		}
-		if value, ok = l.expand(env, key, value); ok {
+		if value, ok = l.expand(env, env.Path(key), value); ok {
 			d.invocation.Environment = setEnvironment(d.invocation.Environment, key+"="+value)
 		}
 	}
@@ -79,7 +104,7 @@ func (l *loader) tool(t tomldoc.Table, name string, d draft, about []tomldoc.Tab
 	s.Output = readOutput(t)
 	s.Success = readSuccess(t)
 	readOutputSchema(t, s)
-	readCall(t, s)
+	l.call(t, s, d.mountsLost)
 	l.add(t, s)
 }
 
@@ -116,20 +141,31 @@ func describe(inv Invocation) string {
 	return "Run a fresh container of the image " + inv.Image
 }
 
+// outputForms are the values of `output`.
+var outputForms = []string{string(OutputText), string(OutputJSON), string(OutputFiles)}
+
 func readOutput(t tomldoc.Table) Output {
 	text, ok := t.String("output")
 	output := Output(text)
 	switch {
-	case !ok && t.Has("outputs"):
+	case !t.Has("output") && t.Has("outputs"):
 		return OutputFiles
 	case !ok:
 		return OutputText
+	case !slices.Contains(outputForms, text):
+		t.Fail("output", fmt.Sprintf("is %q, expected \"text\", \"json\" or \"files\"", text), suggestion(text, outputForms))
 	case output == OutputFiles && !t.Has("outputs"):
-		t.Fail("output", `is "files" without outputs`, `name the files: outputs = ["{parameter}"]`)
-	case !slices.Contains([]Output{OutputText, OutputJSON, OutputFiles}, output):
-		t.Fail("output", fmt.Sprintf("is %q, expected \"text\", \"json\" or \"files\"", text), "")
+		t.Fail("output", `is "files", and no files are named`, `name them: outputs = ["{parameter}"]`)
 	}
 	return output
+}
+
+// suggestion is a near miss where what is known has been listed already.
+func suggestion(name string, known []string) string {
+	if nearest := tomldoc.Nearest(name, known); nearest != "" {
+		return fmt.Sprintf("did you mean %q?", nearest)
+	}
+	return ""
 }
 
 func readSuccess(t tomldoc.Table) []int {
@@ -140,7 +176,7 @@ func readSuccess(t tomldoc.Table) []int {
 	success := make([]int, len(codes))
 	for i, code := range codes {
 		if code < 0 || code > 255 {
-			t.Fail("success", fmt.Sprintf("%d is no exit code, which are 0 to 255", code), "")
+			t.FailAt(t.Path("success", strconv.Itoa(i)), fmt.Sprintf("%d is no exit code, expected 0 to 255", code), "")
 		}
 		success[i] = int(code)
 	}

@@ -19,7 +19,7 @@ type Document struct {
 
 // Parse reads the text of a file. A syntax error ends the reading: it is the only mistake that hides others.
 func Parse(file string, data []byte) (*Document, error) {
-	text := strings.TrimPrefix(string(data), "\ufeff")
+	text := strings.TrimLeft(string(data), "\ufeff") // a byte order mark, which some editors put there
 	if line, ok := firstInvalid(text); ok {
 		return nil, Errors{{File: file, Line: line, Text: "not valid TOML: the text is not UTF-8"}}
 	}

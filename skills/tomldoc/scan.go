@@ -190,8 +190,8 @@ func (s *scanner) quoted() {
 	for s.pos < len(s.text) {
 		switch {
 		case s.accept(end):
-			if len(end) == 3 { // up to two quotes may stand right before the end
-				_ = s.accept(quote) && s.accept(quote)
+			for len(end) == 3 && s.accept(quote) {
+				// the first of them were the last characters of the text
 			}
 			return
 		case quote == `"` && s.text[s.pos] == '\\' && s.pos+1 < len(s.text) && s.text[s.pos+1] != '\n':

@@ -13,16 +13,15 @@ import (
 // Table is one table of a document. Each method that reads a key marks it as asked for and, when the value has another
 // type, records the mistake and answers as if the key were absent.
 type Table struct {
-	doc       *Document
-	path      []string
-	node      *node
-	values    map[string]any
-	asked     map[string]bool
-	misplaced map[string]string // key that belongs elsewhere -> where
+	doc    *Document
+	path   []string
+	node   *node
+	values map[string]any
+	asked  *[]string
 }
 
 func newTable(doc *Document, path []string, node *node, values map[string]any) Table {
-	return Table{doc: doc, path: path, node: node, values: values, asked: map[string]bool{}, misplaced: map[string]string{}}
+	return Table{doc: doc, path: path, node: node, values: values, asked: new([]string)}
 }
 
 // Name returns the last part of the table's path.
@@ -55,6 +54,9 @@ func (t Table) Keys() []string {
 // Path returns the path of a key of this table, or of what lies below the key.
 func (t Table) Path(key ...string) []string { return slices.Concat(t.path, key) }
 
+// Header returns the line that begins this table, or one below it: "[a.b]".
+func (t Table) Header(below ...string) string { return "[" + toml.Key(t.Path(below...)).String() + "]" }
+
 // Failed reports how many mistakes the whole document has so far.
 func (t Table) Failed() int { return t.doc.Failed() }
 
@@ -72,7 +74,7 @@ func (t Table) FailAt(path []string, text, hint string) { t.doc.Fail(path, text,
 
 // Any returns a value of whatever type.
 func (t Table) Any(key string) (any, bool) {
-	t.asked[key] = true
+	*t.asked = append(*t.asked, key)
 	value, ok := t.values[key]
 	return value, ok
 }
@@ -86,7 +88,7 @@ func (t Table) Bool(key string) (bool, bool) { return read[bool](t, key, "true o
 // Int returns an integer.
 func (t Table) Int(key string) (int64, bool) { return read[int64](t, key, "an integer") }
 
-// Strings returns an array of strings.
+// Strings returns an array of strings. When some items are none, they come as "", and ok is false.
 func (t Table) Strings(key string) ([]string, bool) {
 	return readArray[string](t, key, "an array of strings", "a string")
 }
@@ -145,26 +147,33 @@ func (t Table) Tables(key string) []Table {
 	return all
 }
 
-// Misplaced names keys that belong elsewhere, so that [Table.Done] can say where.
-func (t Table) Misplaced(hint string, keys ...string) {
-	for _, key := range keys {
-		t.misplaced[key] = hint
-	}
+// Misplaced are keys that belong elsewhere, and a hint that says where.
+type Misplaced struct {
+	Keys []string
+	Hint string
 }
 
 // Done records every key that nobody asked for, with the place where it belongs or the nearest of the known keys.
-func (t Table) Done() {
-	known := slices.Sorted(maps.Keys(t.asked))
+func (t Table) Done(misplaced ...Misplaced) {
 	for _, key := range t.Keys() {
-		if t.asked[key] {
+		if slices.Contains(*t.asked, key) {
 			continue
 		}
-		hint, ok := t.misplaced[key]
-		if !ok {
-			hint = NearMiss(key, known)
+		hint := NearMiss(key, t.known())
+		for _, m := range misplaced {
+			if slices.Contains(m.Keys, key) {
+				hint = m.Hint
+			}
 		}
-		t.Fail(key, "unknown key", hint)
+		t.FailAt(t.Path(key), "unknown key", hint)
 	}
+}
+
+// known returns the keys that were asked for.
+func (t Table) known() []string {
+	keys := slices.Clone(*t.asked)
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // read takes a value of one type out of a table.
@@ -180,6 +189,7 @@ func read[T any](t Table, key, want string) (T, bool) {
 	return typed, ok
 }
 
+// readArray returns what could be read even when some items could not.
 func readArray[T any](t Table, key, want, wantItem string) ([]T, bool) {
 	values, ok := read[[]any](t, key, want)
 	if !ok {
@@ -203,21 +213,31 @@ func (t Table) mismatch(path []string, value, wanted any, want string) {
 
 // notation says how a value is written in the type that was wanted, "" where that depends on what was meant.
 func notation(path []string, value, wanted any) string {
+	header := "[" + toml.Key(path).String() + "]"
+	text, isString := value.(string)
+	_, isArray := value.([]any)
 	_, isTable := value.(map[string]any)
-	_, isString := value.(string)
+	_, isTables := value.([]map[string]any)
 	switch wanted.(type) {
 	case map[string]any:
-		return "begin it with a line [" + toml.Key(path).String() + "]"
+		if isTables {
+			return "write " + header + ", in single brackets"
+		}
+		return "begin it with a line " + header
 	case []any:
-		if _, areTables := value.([]map[string]any); !isTable && !areTables {
+		if !isTable && !isTables {
 			return "put it in brackets"
 		}
 	case string:
-		if _, isArray := value.([]any); !isTable && !isArray {
+		if !isTable && !isTables && !isArray {
 			return "put it in quotes"
 		}
-	case int64, bool:
-		if isString {
+	case int64:
+		if _, err := strconv.ParseInt(text, 10, 64); err == nil && isString {
+			return "write it without quotes"
+		}
+	case bool:
+		if text == "true" || text == "false" {
 			return "write it without quotes"
 		}
 	}

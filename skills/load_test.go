@@ -1,0 +1,241 @@
+package skills_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"skillet/skills"
+)
+
+// environment is what the files of these tests are read against.
+func environment() skills.Environment {
+	variables := map[string]string{"PWD": "/work/dir", "TOKEN": "t0ken", "EMPTY": ""}
+	return skills.Environment{
+		Lookup:  func(name string) (string, bool) { value, ok := variables[name]; return value, ok },
+		Workdir: "/work/dir", UID: "1000", GID: "100", User: "1000:100",
+	}
+}
+
+func parse(t *testing.T, text string) *skills.Set {
+	t.Helper()
+	set, err := skills.Parse("/etc/skillet/skills.toml", []byte(text), environment())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+// one parses a file with one tool.
+func one(t *testing.T, text string) *skills.Skill {
+	t.Helper()
+	set := parse(t, text)
+	if len(set.Skills) != 1 {
+		t.Fatalf("got %d tools, want one", len(set.Skills))
+	}
+	return set.Skills[0]
+}
+
+func toolNames(set *skills.Set) []string {
+	var names []string
+	for _, skill := range set.Skills {
+		names = append(names, skill.Name)
+	}
+	return names
+}
+
+// plainInvocation is that of a skill which says nothing but its image.
+func plainInvocation(skill, image string) skills.Invocation {
+	return skills.Invocation{
+		Skill: skill, Image: image, BuildRoot: "/etc/skillet", Network: "none", User: "1000:100",
+		PidsLimit: 256, Timeout: time.Minute, MaxOutput: 1 << 20, Workdir: "/work/dir",
+	}
+}
+
+func TestASkillThatNamesOnlyItsImageHasTheDefaults(t *testing.T) {
+	skill := one(t, `skills.x.docker.image = "alpine"`)
+	if diff := cmp.Diff(plainInvocation("x", "alpine"), skill.Prototype()); diff != "" {
+		t.Error(diff)
+	}
+	if !skill.Raw() || !skill.Warm.Auto || skill.Output != skills.OutputText || !skill.Succeeded(0) || skill.Succeeded(1) {
+		t.Errorf("got %+v", skill)
+	}
+	if want := "Run a fresh container of the image alpine"; skill.Description != want {
+		t.Errorf("a model is told %q", skill.Description)
+	}
+}
+
+func TestEveryFieldOfADockerTableIsRead(t *testing.T) {
+	skill := one(t, `
+[skills.x.docker]
+image = "registry/${EMPTY:-tool}:1"
+build = "images/x"
+entrypoint = "/bin/${TOKEN}"
+command = ["run", "${TOKEN}", "$${TOKEN}"]
+volumes = ["${SKILL_WORKDIR}:/w", "cache:/c:ro"]
+working_dir = "/w/${EMPTY}"
+environment = ["A=${TOKEN}", "B", "C=", "A=again"]
+memory = "1.5g"
+cpus = "0.25"
+network = "bridge"
+rm = false
+user = "${UID}:${GID}"
+gpus = "device=0,1"
+read_only = true
+platform = "linux/arm64"
+extra_args = ["--init", "--label=a=$b"]
+`)
+	want := plainInvocation("x", "registry/tool:1")
+	want.Build = "/etc/skillet/images/x"
+	want.Entrypoint = "/bin/t0ken"
+	want.Command = []string{"run", "t0ken", "${TOKEN}"}
+	want.Volumes = []string{"/work/dir:/w", "cache:/c:ro"}
+	want.WorkingDir = "/w/"
+	want.Environment = []string{"A=again", "B", "C="}
+	want.Memory, want.NanoCPUs = 3<<29, 25e7
+	want.Network, want.Keep, want.User = "bridge", true, "1000:100"
+	want.GPUs, want.ReadOnly, want.Platform = "device=0,1", true, "linux/arm64"
+	want.ExtraArgs = []string{"--init", "--label=a=$b"}
+	if diff := cmp.Diff(want, skill.Prototype()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLimitsAreInheritedFromTheFileToTheSkillToTheTool(t *testing.T) {
+	set := parse(t, `
+[defaults]
+timeout = "10s"
+memory = "1g"
+cpus = "2"
+pids_limit = 10
+max_output = "10KiB"
+warm = 3
+[skills.inherits.docker]
+image = "a"
+[skills.overrides]
+timeout = "20s"
+pids_limit = 20
+max_output = "20 k"
+warm = 0
+docker = { image = "b", memory = "2g", cpus = ".5" }
+tools.same.args = []
+tools.own = { args = [], timeout = "1m30s", pids_limit = 30, max_output = "30B", warm = "auto" }
+`)
+	type limits struct {
+		Timeout              time.Duration
+		Memory, CPUs         int64
+		PidsLimit, MaxOutput int64
+		Warm                 skills.Warm
+	}
+	got := map[string]limits{}
+	for _, skill := range set.Skills {
+		p := skill.Prototype()
+		got[skill.Name] = limits{p.Timeout, p.Memory, p.NanoCPUs, p.PidsLimit, p.MaxOutput, skill.Warm}
+	}
+	want := map[string]limits{
+		"inherits":       {10 * time.Second, 1 << 30, 2e9, 10, 10 << 10, skills.Warm{Count: 3}},
+		"overrides_same": {20 * time.Second, 2 << 30, 5e8, 20, 20 << 10, skills.Warm{}},
+		"overrides_own":  {90 * time.Second, 2 << 30, 5e8, 30, 30, skills.Warm{Auto: true}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSourceNamesTheImage(t *testing.T) {
+	set := parse(t, `
+[skills.a]
+source = "docker:registry:5000/tool:${EMPTY:-1}"
+[skills.b]
+source = "docker:alpine"
+docker = { image = "alpine", network = "bridge" }
+runtime = "docker"
+`)
+	for i, want := range []string{"registry:5000/tool:1", "alpine"} {
+		if got := set.Skills[i].Prototype().Image; got != want {
+			t.Errorf("got the image %q, want %q", got, want)
+		}
+	}
+}
+
+func TestWhatASkillSaysOfItselfIsKept(t *testing.T) {
+	skill := one(t, `
+version = "1"
+[skills.x]
+title = "X"
+description = "does x"
+annotations = { read_only = true, destructive = false, open_world = false }
+success = [0, 1, 255]
+warm = 1000
+docker.image = "alpine"
+`)
+	yes, no := true, false
+	if diff := cmp.Diff(skills.Annotations{ReadOnly: &yes, Destructive: &no, OpenWorld: &no}, skill.Annotations); diff != "" {
+		t.Error(diff)
+	}
+	if skill.Title != "X" || skill.Description != "does x" || skill.Line != 3 || skill.Warm != (skills.Warm{Count: 1000}) {
+		t.Errorf("got %+v", skill)
+	}
+	for code, want := range map[int]bool{0: true, 1: true, 2: false, 255: true} {
+		if skill.Succeeded(code) != want {
+			t.Errorf("exit code %d: success is %v", code, !want)
+		}
+	}
+}
+
+func TestSkilletsOwnVariablesAreAlwaysSet(t *testing.T) {
+	env := environment()
+	env.Lookup = func(name string) (string, bool) { return "from outside", name == "SKILL_WORKDIR" || name == "UID" }
+	text := []byte(`skills.x.docker = { image = "a", user = "${UID}", volumes = ["${SKILL_WORKDIR}:/w", "${PWD}:/p"] }`)
+	set, err := skills.Parse("skills.toml", text, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := set.Skills[0].Prototype()
+	if diff := cmp.Diff([]string{"/work/dir:/w", "/work/dir:/p"}, p.Volumes); diff != "" || p.User != "1000" {
+		t.Errorf("user %s, volumes: %s", p.User, diff)
+	}
+}
+
+func TestSkillsComeInTheOrderOfTheFile(t *testing.T) {
+	set := parse(t, `
+skills.z.docker.image = "a"
+[skills.b.docker]
+image = "a"
+[skills.a.docker]
+image = "a"
+[skills.b.tools.z]
+args = []
+[skills.b.tools.a]
+args = []
+`)
+	if diff := cmp.Diff([]string{"z", "b_z", "b_a", "a"}, toolNames(set)); diff != "" {
+		t.Error(diff)
+	}
+	if set.Find("b_a") != set.Skills[2] || set.Find("b") != nil {
+		t.Error("Find finds another skill")
+	}
+}
+
+func TestWhatACallChangesIsNotTheSkillsOwn(t *testing.T) {
+	skill := one(t, `skills.x.docker = { image = "a", command = ["a"], environment = ["A=1"], volumes = ["v:/v"], extra_args = ["--init"] }`)
+	before := skill.Prototype()
+	for _, inv := range []skills.Invocation{skill.Prototype(), bind(t, skill, `{"args":["b"]}`)} {
+		inv.Command[0], inv.Environment[0], inv.Volumes[0], inv.ExtraArgs[0] = "x", "x", "x", "x"
+	}
+	if diff := cmp.Diff(before, skill.Prototype()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAFileThatCannotBeReadSaysSo(t *testing.T) {
+	if _, err := skills.Load(filepath.Join(t.TempDir(), "none.toml"), environment()); !os.IsNotExist(err) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := skills.Load("/dev/zero", environment()); err == nil {
+		t.Error("an endless file was read")
+	}
+}
