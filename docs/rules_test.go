@@ -92,6 +92,24 @@ func TestRulesHaveTheDocumentedDefaults(t *testing.T) {
 	}
 }
 
+func TestTheDefaultPolicyIsTheOneWrittenOut(t *testing.T) {
+	var written string
+	for _, b := range blocks(t, "security.md") {
+		if b.kind == "toml policy" && b.name() == "policy.toml" {
+			written = b.text()
+		}
+	}
+	for rule, docker := range violations {
+		if !strings.Contains(written, rule) {
+			t.Errorf("%s is not written out", rule)
+		}
+		byDefault, byFile := refusedBy(t, "", withImage+docker), refusedBy(t, written, withImage+docker)
+		if !slices.Equal(byDefault, byFile) {
+			t.Errorf("%s: %v by default, %v by the policy that is written out", docker, byDefault, byFile)
+		}
+	}
+}
+
 func TestTheFourBlockedPathsAreTheDocumentedOnes(t *testing.T) {
 	text := section(t, "security.md", "## Rules")
 	_, text, _ = strings.Cut(text, "- `blocked_mount_paths` is ")

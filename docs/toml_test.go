@@ -16,7 +16,7 @@ import (
 )
 
 // home is no directory of any machine; the policy knows what it would hold.
-var options = policy.Options{Lookup: lookup, Home: "/home/me"}
+var options = policy.Options{Lookup: lookup, Homes: []string{"/home/me"}}
 
 // approve vets every skill of a set.
 func approve(t *testing.T, p *policy.Policy, set *skills.Set) {

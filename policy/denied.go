@@ -9,7 +9,7 @@ import (
 type DeniedError struct {
 	Skill   string
 	Rule    string // key of the policy file, or the part of a skill that is malformed
-	Subject string // what broke it, as the skill's author wrote it
+	Subject string // what broke it; a host path is canonical here
 	Reason  string
 	Fix     string // what to do
 }

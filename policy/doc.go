@@ -11,8 +11,8 @@
 // one way and the engine in another.
 //
 // A refusal is [DeniedErrors]: for each broken rule its name, what broke it, why, and what to do. The rule's name is the
-// key of the policy file that relaxes or tightens it; "image", "volumes", "extra_args", "build" and "workdir" are forms
-// that nothing relaxes.
+// key of the policy file that relaxes or tightens it. Where it is a key of skills.toml instead, such as "image", "volumes" or
+// "extra_args", or "workdir", it is about the form of a skill, and nothing relaxes it.
 //
 // # Where to look
 //

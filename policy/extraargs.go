@@ -246,7 +246,7 @@ func (r *resolver) size(f *flags, name string, into *int64) {
 	if !flag.Changed {
 		return
 	}
-	size, err := units.RAMInBytes(flag.Value.String())
+	size, err := skills.ParseSize(flag.Value.String())
 	if err != nil || size <= 0 {
 		r.deny("extra_args", dashed(name), "has to be a size above 0: 0 would be no limit", `write it like "512m"`)
 		return

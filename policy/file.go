@@ -1,11 +1,11 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
-
-	"github.com/docker/go-units"
+	"strings"
 
 	"skillet/skills"
 	"skillet/skills/tomldoc"
@@ -86,17 +86,24 @@ func readRules(root tomldoc.Table, r *rules) {
 // absolute refuses relative paths in a list: relative to what would be anybody's guess.
 func absolute(root tomldoc.Table, key string, paths []string) {
 	for _, path := range paths {
-		if !filepath.IsAbs(path) && path != "*" {
+		switch {
+		case path == "*" && key == "allowed_mount_roots":
+		case !filepath.IsAbs(path):
 			root.Fail(key, fmt.Sprintf("%q is no absolute path", path), "")
+		case strings.Contains(path, "*"):
+			root.Fail(key, fmt.Sprintf("%q has a *", path), "a directory stands for all that is in it")
 		}
 	}
 }
 
 func readMaxima(root tomldoc.Table, r *rules) {
 	if text, ok := root.String("max_memory"); ok {
-		size, err := units.RAMInBytes(text)
-		if err != nil || size <= 0 {
-			root.Fail("max_memory", fmt.Sprintf("%q is no size", text), `write it like "512m" or "2g"`)
+		size, err := skills.ParseSize(text)
+		if err == nil && size == 0 {
+			err = errors.New("has to be more than 0")
+		}
+		if err != nil {
+			root.Fail("max_memory", err.Error(), `write it like "512m" or "2g"`)
 		}
 		r.maxMemory = size
 	}

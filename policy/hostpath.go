@@ -95,14 +95,13 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// inHome makes paths of a home directory absolute; none when the home is unknown.
-func inHome(home string, names []string) []string {
-	if home == "" {
-		return nil
-	}
-	paths := make([]string, len(names))
-	for i, name := range names {
-		paths[i] = filepath.Join(home, filepath.FromSlash(name))
+// inHomes makes paths of home directories absolute.
+func inHomes(homes, names []string) []string {
+	var paths []string
+	for _, home := range homes {
+		for _, name := range names {
+			paths = append(paths, filepath.Join(home, filepath.FromSlash(name)))
+		}
 	}
 	return paths
 }

@@ -10,7 +10,7 @@ import (
 // Options are the facts about this machine that rules need.
 type Options struct {
 	Lookup        skills.Lookup // variables for KEY without a value in extra_args; nil for none
-	Home          string        // the user's home directory, "" when unknown
+	Homes         []string      // the user's home directory, by all accounts that there are of it
 	EngineSockets []string      // sockets of engines besides the well-known ones, such as DOCKER_HOST's
 }
 

@@ -30,7 +30,7 @@ func vetIn(t *testing.T, workdir, policyText, docker string) error {
 	if err != nil {
 		t.Fatalf("%s: %v", docker, err)
 	}
-	p, err := policy.Parse("policy.toml", []byte(policyText), policy.Options{Home: "/home/somebody"})
+	p, err := policy.Parse("policy.toml", []byte(policyText), policy.Options{Homes: []string{"/home/somebody"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,6 +111,7 @@ func TestEveryKnownBypassIsRefusedByTheRuleThatMeansIt(t *testing.T) {
 		{`volumes = ["/tmp:/x:ro:y"]`, "volumes"},
 		{`volumes = ["/tmp:/"]`, "volumes"},
 		{mount("/does/not/exist"), "volumes"},
+		{mount("~/project"), "volumes"},
 
 		{extra("--privileged"), "block_privileged"},
 		{extra("--privileged=true"), "block_privileged"},
@@ -277,12 +278,12 @@ func TestASocketOfTheConfiguredEngineIsRefused(t *testing.T) {
 }
 
 func TestAPolicyFileIsReadStrictly(t *testing.T) {
-	_, err := policy.Parse("p.toml", []byte("level = \"strict\"\nblock_priviledged = true\nallowed_mount_roots = [\"data\"]\nmax_memory = \"lots\"\nmax_pids = 0\n"), policy.Options{})
+	_, err := policy.Parse("p.toml", []byte("level = \"strict\"\nblock_priviledged = true\nallowed_mount_roots = [\"data\"]\nmax_memory = \"0x1p30\"\nmax_pids = 0\n"), policy.Options{})
 	want := []string{
 		`p.toml:1: level: "strict" is no level (the levels are "privileged", "baseline" and "restricted")`,
 		`p.toml:2: block_priviledged: unknown key (did you mean "block_privileged"?)`,
 		`p.toml:3: allowed_mount_roots: "data" is no absolute path`,
-		`p.toml:4: max_memory: "lots" is no size (write it like "512m" or "2g")`,
+		`p.toml:4: max_memory: "0x1p30" is no size (write it like "512m" or "2g")`,
 		`p.toml:5: max_pids: has to be more than 0`,
 	}
 	if err == nil || err.Error() != strings.Join(want, "\n") {

@@ -160,6 +160,10 @@ func (r *resolver) home() {
 // bind adds a mount of a host path, canonical from here on.
 func (r *resolver) bind(rule, subject string, mount Mount) {
 	source := mount.Source
+	if strings.HasPrefix(source, "~") {
+		r.deny(rule, subject, "a ~ is not expanded", `write "${HOME}" for the home directory`)
+		return
+	}
 	if !filepath.IsAbs(source) {
 		if !filepath.IsLocal(source) {
 			r.deny("allowed_mount_roots", subject, "a relative path may not leave the working directory", "")

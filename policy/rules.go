@@ -112,13 +112,12 @@ func (c judged) binds() []Mount {
 
 // workdir refuses to offer half the machine because skillet was started there.
 func workdir(_ rules, c judged) DeniedErrors {
-	home := inHome(c.options.Home, []string{"."})
 	for _, mount := range c.binds() {
 		if mount.Source != c.inv.Workdir {
 			continue
 		}
 		unwanted := slices.ContainsFunc(noWorkdirTrees, func(tree string) bool { return below(mount.Source, tree) }) ||
-			slices.ContainsFunc(slices.Concat(noWorkdir, home), func(dir string) bool { return canonical(dir) == mount.Source })
+			slices.ContainsFunc(slices.Concat(noWorkdir, c.options.Homes), func(dir string) bool { return canonical(dir) == mount.Source })
 		if unwanted {
 			return DeniedErrors{{Rule: "workdir", Subject: quoted(mount.Source), Reason: "is no directory for tools to work in",
 				Fix: "start skillet in a project's directory, or name one with --workdir DIR"}}
@@ -162,7 +161,7 @@ func mountSensitive(r rules, c judged) DeniedErrors {
 	}
 	var denied DeniedErrors
 	for _, mount := range c.binds() {
-		for _, secret := range slices.Concat(kernelPaths, inHome(c.options.Home, homeSecrets)) {
+		for _, secret := range slices.Concat(kernelPaths, inHomes(c.options.Homes, homeSecrets)) {
 			if overlaps(mount.Source, secret) || overlaps(mount.written, secret) {
 				denied = append(denied, broken("block_sensitive_mounts", "volume "+quoted(mount.Source),
 					"is, holds or lies in "+quoted(secret), "mount another directory", "block_sensitive_mounts = false")...)

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/docker/go-units"
+	"skillet/skills"
 )
 
 var propagations = []string{"private", "rprivate", "slave", "rslave", "shared", "rshared"}
@@ -125,7 +125,7 @@ func mountKey(mount *Mount, key, value string) string {
 		}
 		mount.Propagation = value
 	case "tmpfs-size":
-		size, err := units.RAMInBytes(value)
+		size, err := skills.ParseSize(value)
 		if err != nil || size <= 0 {
 			return "tmpfs-size is no size"
 		}

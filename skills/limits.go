@@ -89,22 +89,30 @@ const sizeHint = `write it like "512m", "2g" or "1MiB"`
 // A size as go-units reads it, without what strconv.ParseFloat would let in besides: "0x1p3", "1e9", "inf".
 var sizeForm = regexp.MustCompile(`^[0-9]+(\.[0-9]+)? ?[A-Za-z]*$`)
 
-// readSize reads a size such as "512m" or "1MiB"; both are powers of 1024, as for the engine.
+// readSize reads a size such as "512m" or "1MiB".
 func readSize(t tomldoc.Table, key string) (int64, bool) {
 	text, ok := plain(t, key, sizeHint)
 	if !ok {
 		return 0, false
 	}
-	size, err := units.RAMInBytes(text)
-	switch {
-	case err != nil || !sizeForm.MatchString(text):
-		t.Fail(key, fmt.Sprintf("%q is no size", text), sizeHint)
-		return 0, false
-	case size < 0 || size > 1<<60: // beyond it, a float64 that becomes an int64 has no defined value
-		t.Fail(key, fmt.Sprintf("%q is more than any machine has", text), sizeHint)
+	size, err := ParseSize(text)
+	if err != nil {
+		t.Fail(key, err.Error(), sizeHint)
 		return 0, false
 	}
 	return size, true
+}
+
+// ParseSize reads a size such as "512m" or "1MiB", in bytes; both are powers of 1024, as for the engine.
+func ParseSize(text string) (int64, error) {
+	size, err := units.RAMInBytes(text)
+	switch {
+	case err != nil || !sizeForm.MatchString(text):
+		return 0, fmt.Errorf("%q is no size", text)
+	case size < 0 || size > 1<<60: // beyond it, a float64 that becomes an int64 has no defined value
+		return 0, fmt.Errorf("%q is more than any machine has", text)
+	}
+	return size, nil
 }
 
 var cpusForm = regexp.MustCompile(`^([0-9]{1,6}(\.[0-9]{0,9})?|\.[0-9]{1,9})$`)

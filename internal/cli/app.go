@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ type app struct {
 	workdir string
 	set     *skills.Set
 	policy  *policy.Policy
-	runtime *runtime.Runtime
+	runtime *runtime.Runtime // nil without an engine
 	vetted  []*skills.Skill
 	refused []refusal
 }
@@ -59,11 +60,20 @@ func (c *command) load() (*app, error) {
 		}
 		a.vetted = append(a.vetted, skill)
 	}
+	return a, nil
+}
+
+// loadWithEngine also says which engine is to be used. That it answers is found out at the first call.
+func (c *command) loadWithEngine() (*app, error) {
+	a, err := c.load()
+	if err != nil {
+		return nil, err
+	}
 	a.runtime, err = runtime.New(runtime.Options{
 		Host:      c.variable("DOCKER_HOST"),
 		TLSVerify: c.variable("DOCKER_TLS_VERIFY") != "",
 		CertPath:  c.variable("DOCKER_CERT_PATH"),
-		Logger:    log,
+		Logger:    a.log,
 	})
 	if err != nil {
 		return nil, &exitError{code: exitUsage, err: err, hint: "correct DOCKER_HOST, or unset it for the local engine"}
@@ -92,7 +102,7 @@ func (c *command) loadSkills(a *app) error {
 }
 
 func (c *command) loadPolicy(a *app) error {
-	options := policy.Options{Lookup: c.lookup, Home: c.variable("HOME")}
+	options := policy.Options{Lookup: c.lookup, Homes: c.homes()}
 	if socket, ok := strings.CutPrefix(c.variable("DOCKER_HOST"), "unix://"); ok {
 		options.EngineSockets = []string{socket}
 	}
@@ -106,6 +116,19 @@ func (c *command) loadPolicy(a *app) error {
 		return &exitError{code: exitFailed, err: fmt.Errorf("there is no policy file at %s", c.policyFile), hint: "correct --policy"}
 	}
 	return err
+}
+
+// homes returns the user's home directory as the environment and the system's user database have it: clients may start
+// skillet with next to no environment.
+func (c *command) homes() []string {
+	var homes []string
+	if home := c.variable("HOME"); home != "" {
+		homes = append(homes, home)
+	}
+	if account, err := user.Current(); err == nil && account.HomeDir != "" {
+		homes = append(homes, account.HomeDir)
+	}
+	return homes
 }
 
 func (c *command) variable(name string) string {

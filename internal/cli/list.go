@@ -37,7 +37,7 @@ func (c *command) list() *cobra.Command {
 				if about == "" {
 					about, _, _ = strings.Cut(skill.Description, "\n")
 				}
-				rows = append(rows, []string{skill.Name, strings.Join(skill.ParameterNames(), " "), about})
+				rows = append(rows, []string{skill.Name, about})
 			}
 			table(c.stdout, rows)
 			return nil

@@ -25,10 +25,10 @@ func (c *command) run() *cobra.Command {
 		Long: "Run calls one skill. What stands after its name are the tool's parameters as flags, or, for a skill without\n" +
 			"parameters, the program's arguments as they are. Skillet's own flags stand before the name.\n" +
 			"The exit code is the program's own; 2 for wrong arguments, 3 when the policy refuses, 1 when the call failed.",
-		Example: "  skillet run jq --filter .a --input '{\"a\": 1}'\n  skillet run jq --help\n  skillet run shell ls -l",
+		Example: "  skillet run jq --filter .a --input '{\"a\": 1}'\n  skillet run jq --help\n  skillet run shell -c 'ls -l'",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			a, err := c.load()
+			a, err := c.loadWithEngine()
 			if err != nil {
 				return err
 			}

@@ -16,7 +16,7 @@ func (c *command) serve() *cobra.Command {
 		Short: "Serve the skills over MCP on standard input and output",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := c.load()
+			a, err := c.loadWithEngine()
 			if err != nil {
 				return err
 			}
