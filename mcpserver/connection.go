@@ -46,7 +46,7 @@ func (c *connection) Accept(ctx context.Context, method string, raw json.RawMess
 				defer c.server.mcp.UnregisterSession(ctx, session.id)
 			}
 		}
-		response := c.server.mcp.HandleMessage(ctx, raw)
+		response := c.server.Handle(ctx, raw)
 		session.finish()
 		return encode(requestID(raw), response)
 	}
@@ -55,7 +55,7 @@ func (c *connection) Accept(ctx context.Context, method string, raw json.RawMess
 
 // Notified takes in what has no answer. See [stdio.Handler].
 func (c *connection) Notified(ctx context.Context, raw json.RawMessage) {
-	c.server.mcp.HandleMessage(ctx, raw)
+	c.server.Handle(ctx, raw)
 }
 
 // Endless is about the one request that stays open to carry notifications (2026-07-28, Subscriptions).
@@ -88,10 +88,18 @@ func requestID(raw json.RawMessage) json.RawMessage {
 	return request.ID
 }
 
-// encode writes a response, nil for none. One that cannot be written must not leave its request without an answer.
+// encode writes a response, nil for none. It bears the request's id as the client wrote it: the library reads numbers as
+// floating point, in which large ones change. A response that cannot be written must not leave its request unanswered.
 func encode(id json.RawMessage, response mcp.JSONRPCMessage) []byte {
-	if response == nil {
+	switch exact := response.(type) {
+	case nil:
 		return nil
+	case mcp.JSONRPCResponse:
+		exact.ID = mcp.NewRequestId(id)
+		response = exact
+	case mcp.JSONRPCError:
+		exact.ID = mcp.NewRequestId(id)
+		response = exact
 	}
 	encoded, err := json.Marshal(response)
 	if err != nil {

@@ -75,7 +75,7 @@ func newServer(t *testing.T, workdir, config string, run runner) *mcpserver.Serv
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := mcpserver.New(mcpserver.Options{Skills: set.Skills, Caller: mcpserver.Caller{Policy: p, Runner: run}, Workdir: workdir, Version: "test"})
+	server, err := mcpserver.New(mcpserver.Options{Skills: set.Skills, Caller: mcpserver.Caller{Policy: p, Runner: run}, Workdir: workdir, Version: "test", Grace: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
