@@ -29,7 +29,7 @@ type connection struct {
 
 // Accept takes in one request. See [stdio.Handler].
 func (c *connection) Accept(ctx context.Context, method string, raw json.RawMessage, notify stdio.Notify) stdio.Request {
-	session := &requestSession{session: newSession(ctx, notify), connection: c.register(notify)}
+	session := &requestSession{session: newSession(c.ctx, notify), connection: c.register(notify)}
 	ctx = c.server.mcp.WithContext(ctx, session)
 	request := stdio.Request{}
 	if method == string(mcp.MethodToolsCall) {

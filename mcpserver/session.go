@@ -56,7 +56,7 @@ func (s *requestSession) SubscriptionFilter() (mcp.SubscriptionFilter, bool) {
 
 // session is what both kinds have.
 type session struct {
-	ctx    context.Context // ends the sending of notifications
+	ctx    context.Context // of the connection: what was said before a request ended is still sent
 	id     string
 	notify stdio.Notify
 	tag    any // id of the subscriptions/listen request, put on each notification; nil for none
