@@ -18,7 +18,7 @@ const (
 func (s *Skill) Bind(arguments json.RawMessage) (Invocation, error) {
 	given, wrong := decodeArguments(arguments)
 	if wrong != nil {
-		return Invocation{}, s.complete(ArgErrors{wrong})
+		return Invocation{}, s.complete(wrong)
 	}
 	for _, p := range s.parameters {
 		if _, ok := given[p.name]; !ok && p.fallback != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,6 +104,8 @@ func TestAWrongArgumentIsExplainedWithoutItsValue(t *testing.T) {
 		  "$defs".a = { type = "array", items."$ref" = "#/$defs/a" }`, `[[], [[1]]]`, `- p[1][0][0]: got number, expected array`},
 		{`type = "number"`, `1e400`, `- p: is a number of more than 400 digits`},
 		{`type = "array"`, `[1, {"a": 1e-999999999}]`, `- p[1].a: is a number of more than 400 digits`},
+		{``, `[1e400, [` + strings.Repeat("[", 100) + strings.Repeat("]", 101) + `, 1e401]`,
+			"- p: has arrays and objects more than 100 deep in each other\n- p[0]: is a number of more than 400 digits\n- p[2]: is a number of more than 400 digits"},
 		{`type = "number"`, `1e99999999999999999999`, `- p: is a number of more than 400 digits`},
 		{`type = "number"`, strings.Repeat("9", 401), `- p: is a number of more than 400 digits`},
 		{`type = "string"`, `"x", "q": "hunter2"`, `- q: is no parameter: known here: p`}, // a name of one letter is near to none
@@ -221,6 +224,8 @@ func TestExpensiveArgumentsAreDoneWithInTime(t *testing.T) {
 		`pattern = "^(a+)+$"`:       `"` + strings.Repeat("a", 50000) + `!"`,
 		`items.enum = ["a", "b"]`:   "[" + manyNumbers(50000) + "]",
 		`additionalProperties=true`: `{"a":` + strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5001),
+		`"$ref" = "#/$defs/a"
+		 "$defs".a.anyOf = [{ type = "array", items."$ref" = "#/$defs/a" }, { type = "object" }]`: strings.Repeat("[", 9000) + "1" + strings.Repeat("]", 9000),
 	} {
 		start := time.Now()
 		_, _ = withSchema(t, schema).Bind(json.RawMessage(`{"p":` + value + `}`))
@@ -339,4 +344,19 @@ func TestWhatNoProgramCanBeGivenIsRefused(t *testing.T) {
 			t.Errorf("%.40s: %s", arguments, diff)
 		}
 	}
+}
+
+func TestCallsOfOneSkillCanBeMadeAtTheSameTime(t *testing.T) {
+	skill := inDirectory(t, takesPath)
+	var calls sync.WaitGroup
+	for range 8 {
+		calls.Go(func() {
+			for range 20 {
+				if inv, err := skill.Bind(json.RawMessage(`{"p": "-x"}`)); err != nil || inv.Command[0] != "./-x" {
+					t.Errorf("got %q, %v", inv.Command, err)
+				}
+			}
+		})
+	}
+	calls.Wait()
 }

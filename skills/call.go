@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"skillet/skills/tomldoc"
 )
@@ -12,7 +13,8 @@ import (
 // call reads how a tool is called: parameters, args, stdin and outputs, and checks that they fit together. With
 // mountsLost, what the skill mounts could not be read, and nothing is said about it.
 func (l *loader) call(t tomldoc.Table, s *Skill, mountsLost bool) {
-	s.parameters = readParameters(t)
+	var known bool
+	s.parameters, known = readParameters(t)
 	before := t.Failed()
 	reader := templateReader{fail: func(at []string, text, hint string) { t.FailAt(t.Path(at...), text, hint) }}
 	if value, ok := t.Any("args"); ok {
@@ -35,6 +37,9 @@ func (l *loader) call(t tomldoc.Table, s *Skill, mountsLost bool) {
 	allRead := t.Failed() == before
 	if !t.Has("args") && !t.Has("parameters") && !t.Has("stdin") {
 		makeRaw(s)
+	}
+	if !known {
+		return // every placeholder would seem to be a mistake
 	}
 	l.compileArguments(t, s)
 	c := callChecker{t: t, s: s, used: map[string]bool{}}
@@ -67,7 +72,7 @@ func makeRaw(s *Skill) {
 func (l *loader) compileArguments(t tomldoc.Table, s *Skill) {
 	s.InputSchema = argumentsSchema(s.parameters, true)
 	s.schema = compileSoon(func() json.RawMessage { return argumentsSchema(s.parameters, false) })
-	if slices.ContainsFunc(s.parameters, func(p *parameter) bool { return mayNotCompile(p.schema) || mayNotCompile(p.definitions) }) {
+	if slices.ContainsFunc(s.parameters, func(p *parameter) bool { return p.compileNow }) {
 		if _, err := s.schema(); err != nil {
 			t.Fail("parameters", compilerMistake(err), "")
 			return
@@ -102,30 +107,32 @@ func (l *loader) schemaOf(p *parameter) lazySchema {
 // argumentsSchema is the schema of all arguments together. With published, what only skillet understands is put into
 // words instead: clients that check formats strictly refuse a tool whose format they do not know.
 func argumentsSchema(parameters []*parameter, published bool) json.RawMessage {
-	properties, required := []byte{'{'}, []string{}
-	definitions := map[string]any{}
+	var text strings.Builder
+	text.WriteString(`{"type":"object","properties":{`)
+	required, definitions := []string{}, map[string]any{}
 	for i, p := range parameters {
 		schema := p.schema
 		if published {
 			schema = publish(schema)
 		}
 		if i > 0 {
-			properties = append(properties, ',')
+			text.WriteByte(',')
 		}
-		properties = append(properties, mustJSON(p.name)+":"+mustJSON(schema)...) // in the order of the file
+		text.WriteString(mustJSON(p.name) + ":" + mustJSON(schema)) // a map would not keep the order of the file
 		if p.required {
 			required = append(required, p.name)
 		}
 		maps.Copy(definitions, p.definitions)
 	}
-	text := `{"type":"object","properties":` + string(properties) + "}"
+	text.WriteByte('}')
 	if len(required) > 0 {
-		text += `,"required":` + mustJSON(required)
+		text.WriteString(`,"required":` + mustJSON(required))
 	}
 	if len(definitions) > 0 {
-		text += `,"$defs":` + mustJSON(definitions)
+		text.WriteString(`,"$defs":` + mustJSON(definitions))
 	}
-	return json.RawMessage(text + `,"additionalProperties":false}`)
+	text.WriteString(`,"additionalProperties":false}`)
+	return json.RawMessage(text.String())
 }
 
 // parameter returns the parameter of a name, nil when there is none.

@@ -20,9 +20,10 @@
 //
 // # Where to look
 //
-//   - load.go: the file and its `[defaults]`; variants.go: `tools` and `instances`
+//   - load.go: the file, its `[defaults]` and `[skills.X]`; variants.go: `tools` and `instances`; limits.go: timeouts and sizes
 //   - docker.go: `[skills.X.docker]`; expand.go: `${VARIABLES}`
-//   - parameters.go, keywords.go: parameters as JSON Schema
-//   - template.go: argv templates
-//   - bind.go, paths.go, argerror.go: one call
+//   - call.go: how a tool is called; parameters.go, keywords.go, schemacheck.go: parameters as JSON Schema;
+//     template.go: argv templates; check.go: whether templates and parameters fit together
+//   - bind.go: one call; decode.go, schema.go: its arguments; explain.go, argerror.go: what is wrong with them;
+//     paths.go: files; render.go: argv
 package skills

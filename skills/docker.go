@@ -2,7 +2,6 @@ package skills
 
 import (
 	"errors"
-	"fmt"
 	"path"
 	"path/filepath"
 	"strconv"
@@ -47,11 +46,11 @@ func (l *loader) docker(t tomldoc.Table, d *draft) {
 	l.build(t, inv)
 	l.text(t, "entrypoint", &inv.Entrypoint)
 	l.texts(t, "command", &inv.Command)
-	if read := l.texts(t, "volumes", &inv.Volumes); t.Has("volumes") {
+	if read := l.volumes(t, inv); t.Has("volumes") {
 		d.mountsLost = !read
 	}
 	if l.text(t, "working_dir", &inv.WorkingDir) && inv.WorkingDir != "" && !path.IsAbs(inv.WorkingDir) {
-		t.Fail("working_dir", fmt.Sprintf("is %q, expected an absolute path in the container", inv.WorkingDir), "")
+		t.Fail("working_dir", "is no absolute path in the container", `write it like "/workdir"`)
 	}
 	l.environment(t, inv)
 	readMemory(t, inv)
@@ -73,6 +72,21 @@ func (l *loader) docker(t tomldoc.Table, d *draft) {
 	if ok {
 		inv.ExtraArgs = extra
 	}
+}
+
+// volumes reads SOURCE:TARGET. It reports whether there are volumes without a mistake.
+func (l *loader) volumes(t tomldoc.Table, inv *Invocation) bool {
+	ok := l.texts(t, "volumes", &inv.Volumes)
+	if !strings.Contains(l.env.Workdir, ":") {
+		return ok
+	}
+	for i, volume := range inv.Volumes {
+		if ok && strings.HasPrefix(volume, l.env.Workdir) {
+			t.FailAt(t.Path("volumes", strconv.Itoa(i)), `mounts the working directory, whose name has a ":" in it, which separates the parts of a volume`,
+				"take another directory, with --workdir")
+		}
+	}
+	return ok
 }
 
 // build reads the build context. Paths of a file are relative to the directory that it lies in.

@@ -146,7 +146,7 @@ func (l *loader) source(t tomldoc.Table, d *draft) {
 	case !given:
 		d.invocation.Image = image
 	case d.invocation.Image != "" && d.invocation.Image != image:
-		t.Fail("source", fmt.Sprintf("names another image than docker.image = %q", d.invocation.Image), "remove one of the two")
+		t.Fail("source", "names another image than docker.image", "remove one of the two")
 	}
 }
 

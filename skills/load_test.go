@@ -239,3 +239,72 @@ func TestAFileThatCannotBeReadSaysSo(t *testing.T) {
 		t.Error("an endless file was read")
 	}
 }
+
+func TestAWorkingDirectoryWithAColonIsNotMountedAsAnother(t *testing.T) {
+	env := environment()
+	env.Workdir = "/work/a:b"
+	text := "[skills.x.docker]\nimage = 'a'\nvolumes = ['c:/c', '${SKILL_WORKDIR}:/w']\n"
+	_, err := skills.Parse("f", []byte(text), env)
+	want := `f:3: skills.x.docker.volumes[1]: mounts the working directory, whose name has a ":" in it, which separates the parts of a volume (take another directory, with --workdir)`
+	if err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	if _, err := skills.Parse("f", []byte("skills.x.docker.image = 'a'"), env); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnEnvironmentWithoutAnythingIsEnough(t *testing.T) {
+	set, err := skills.Parse("f", []byte(`skills.x.docker = { image = "${A:-a}", user = "${UID:-5}", volumes = ["${PWD:-/}:/w"] }`), skills.Environment{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := set.Skills[0].Prototype(); p.Image != "a" || p.User != "5" || p.Volumes[0] != "/:/w" {
+		t.Errorf("got %+v", p)
+	}
+}
+
+func TestALimitIsANumberWithinBounds(t *testing.T) {
+	for text, want := range map[string]string{
+		`timeout = "0s"`:          `f:1: defaults.timeout: is 0s, expected more than 0 and at most 24h`,
+		`timeout = "-1s"`:         `f:1: defaults.timeout: is -1s, expected more than 0 and at most 24h`,
+		`timeout = "24h1ns"`:      `f:1: defaults.timeout: is 24h0m0.000000001s, expected more than 0 and at most 24h`,
+		`timeout = "${T}"`:        `f:1: defaults.timeout: "${T}" is no duration (write it like "30s", "2m" or "1m30s")`,
+		`max_output = "0"`:        `f:1: defaults.max_output: is 0B, expected more than 0 and at most 64MiB`,
+		`max_output = "65MiB"`:    `f:1: defaults.max_output: is 65MiB, expected more than 0 and at most 64MiB`,
+		`pids_limit = -1`:         `f:1: defaults.pids_limit: is -1, expected 1 to 4194304: every container has a limit`,
+		`warm = -1`:               `f:1: defaults.warm: expected "auto" or a number of idle containers, 0 to 1000`,
+		`warm = "1"`:              `f:1: defaults.warm: expected "auto" or a number of idle containers, 0 to 1000`,
+		`memory = 512`:            `f:1: defaults.memory: is an integer, expected a string (write it like "512m", "2g" or "1MiB")`,
+		`memory = "512"`:          `f:1: defaults.memory: is 512B, expected at least 6MiB (write it like "512m", "2g" or "1MiB")`,
+		`memory = ""`:             `f:1: defaults.memory: "" is no size (write it like "512m", "2g" or "1MiB")`,
+		`memory = "-1g"`:          `f:1: defaults.memory: "-1g" is no size (write it like "512m", "2g" or "1MiB")`,
+		`memory = "1e9"`:          `f:1: defaults.memory: "1e9" is no size (write it like "512m", "2g" or "1MiB")`,
+		`memory = "0x1p30"`:       `f:1: defaults.memory: "0x1p30" is no size (write it like "512m", "2g" or "1MiB")`,
+		`memory = "inf"`:          `f:1: defaults.memory: "inf" is no size (write it like "512m", "2g" or "1MiB")`,
+		`memory = "1 gb please"`:  `f:1: defaults.memory: "1 gb please" is no size (write it like "512m", "2g" or "1MiB")`,
+		`memory = "99999999999t"`: `f:1: defaults.memory: "99999999999t" is more than any machine has (write it like "512m", "2g" or "1MiB")`,
+		`memory = "${M}"`:         `f:1: defaults.memory: variables are not expanded here (write the value itself)`,
+		`cpus = 2`:                `f:1: defaults.cpus: is an integer, expected a string (write it like "0.5" or "2")`,
+	} {
+		if diff := cmp.Diff(want, mistakes(t, "defaults."+text+minimal)); diff != "" {
+			t.Errorf("%s: %s", text, diff)
+		}
+	}
+	for _, text := range []string{`timeout = "24h"`, `max_output = "64m"`, `memory = "6m"`, `memory = "512 MB"`, `memory = "1.5GiB"`, `pids_limit = 1`, `warm = 1000`} {
+		parse(t, "defaults."+text+minimal)
+	}
+}
+
+func TestANumberOfCPUsIsReadAsByDocker(t *testing.T) {
+	for text, want := range map[string]int64{"2": 2e9, "0.5": 5e8, ".5": 5e8, "2.": 2e9, "0.000000001": 1, "999999": 999999e9} {
+		if got, err := skills.ParseCPUs(text); err != nil || got != want {
+			t.Errorf("%q: got %d, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "0", "0.0", "-1", "+1", "1e3", "1e999999999", "1/2", "0x1", "1_0", " 1", "0.0000000001", "1000000", "two", "NaN", "."} {
+		if got, err := skills.ParseCPUs(text); err == nil {
+			t.Errorf("%q is %d", text, got)
+		}
+	}
+}

@@ -154,6 +154,7 @@ func TestMistakesInTheWayAToolIsCalledAreExplained(t *testing.T) {
 		`stdin = "{x}"`:                            `f:3: skills.x.stdin: {x} is no parameter (add [skills.x.parameters.x], or write {{ for a brace)`,
 		`outputs = ["{x}"]`:                        `f:3: skills.x.outputs[0]: {x} is no parameter (add [skills.x.parameters.x], or write {{ for a brace)`,
 		`outputs = ["a/../b"]`:                     `f:3: skills.x.outputs[0]: has ".." in it, expected a path relative to the working directory, inside it`,
+		"parameters = ['x']\nargs = ['{x}', '{']":  "f:3: skills.x.parameters: is an array, expected a table (begin it with a line [skills.x.parameters])\nf:4: skills.x.args[1]: \"{\" has a { that begins no {parameter} (write {{ for a brace)",
 		`parameters = "x"`:                         `f:3: skills.x.parameters: is a string, expected a table (begin it with a line [skills.x.parameters])`,
 		`parameters.x = "string"`:                  "f:3: skills.x.parameters.x: is a string, expected a table (begin it with a line [skills.x.parameters.x])\nf:3: skills.x.parameters.x: is used by nothing (insert {x} in args, stdin or outputs, or remove it)",
 		`parameters.x.type = "string"`:             `f:3: skills.x.parameters.x: is used by nothing (insert {x} in args, stdin or outputs, or remove it)`,

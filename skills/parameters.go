@@ -22,19 +22,20 @@ type parameter struct {
 	allowDash   bool // a value may begin with "-" where it stands alone as an element of argv
 	creates     bool // a path that need not exist yet
 	fallback    any  // the schema's default, nil when it has none
+	compileNow  bool // as [checkSchema] says
 	broken      bool // has a mistake: nothing more is said about it
 }
 
 // parameterName is what clients of the large model vendors accept as a property's name.
 var parameterName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// readParameters reads [skills.X.parameters] in the order of the file.
-func readParameters(t tomldoc.Table) []*parameter {
+// readParameters reads [skills.X.parameters] in the order of the file. known is false when there are some that cannot be
+// read.
+func readParameters(t tomldoc.Table) (all []*parameter, known bool) {
 	table, ok := t.Table("parameters")
 	if !ok {
-		return nil
+		return nil, !t.Has("parameters")
 	}
-	var all []*parameter
 	for _, name := range table.Keys() {
 		before := t.Failed()
 		p := &parameter{name: name, schema: map[string]any{}}
@@ -52,7 +53,7 @@ func readParameters(t tomldoc.Table) []*parameter {
 		}
 		all = append(all, p)
 	}
-	return all
+	return all, true
 }
 
 func (p *parameter) read(t tomldoc.Table) {
@@ -74,7 +75,7 @@ func (p *parameter) read(t tomldoc.Table) {
 			p.schema[key] = converted
 		}
 	}
-	checkSchema(t, p.schema, true)
+	p.compileNow = checkSchema(t, p.schema, true)
 	p.fallback = exact(p.schema["default"])
 	p.definitions, _ = p.schema["$defs"].(map[string]any)
 	delete(p.schema, "$defs")
@@ -203,19 +204,26 @@ func mustJSON(value any) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// exact turns a value of toJSON into what decoding its JSON with exact numbers gives: a default is then treated as if
-// the caller had sent it.
+// exact gives the numbers in a value of toJSON the form that they have in a call's arguments: a default is then treated as
+// if the caller had sent it.
 func exact(value any) any {
-	if value == nil {
-		return nil
+	switch value := value.(type) {
+	case int64, float64:
+		return json.Number(mustJSON(value))
+	case []any:
+		out := make([]any, len(value))
+		for i := range value {
+			out[i] = exact(value[i])
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(value))
+		for key := range value {
+			out[key] = exact(value[key])
+		}
+		return out
 	}
-	decoder := json.NewDecoder(strings.NewReader(mustJSON(value)))
-	decoder.UseNumber()
-	var out any
-	if err := decoder.Decode(&out); err != nil {
-		panic(fmt.Sprintf("skills: %v", err))
-	}
-	return out
+	return value
 }
 
 // toJSON turns a TOML value into what encoding/json makes of the same JSON, apart from numbers, which stay Go's.

@@ -66,9 +66,10 @@ func (r *pathResolver) resolve(p *parameter, at string, schema map[string]any, v
 		}
 	case []any:
 		if items, ok := schema["items"].(map[string]any); ok {
-			out := make([]any, len(value))
-			for i, item := range value {
-				out[i] = r.resolve(p, fmt.Sprintf("%s[%d]", at, i), items, item)
+			out := slices.Clone(value)
+			others, _ := schema["prefixItems"].([]any) // of which items says nothing
+			for i := len(others); i < len(value); i++ {
+				out[i] = r.resolve(p, fmt.Sprintf("%s[%d]", at, i), items, value[i])
 			}
 			return out
 		}

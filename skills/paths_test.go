@@ -185,22 +185,24 @@ func TestAPathIsOneInTheContainer(t *testing.T) {
 
 func TestPathsAreFoundWhereverASchemaHasThem(t *testing.T) {
 	skill := inDirectory(t, `
-args = ["{files}", ["{job}"], ["{deep}"]]
+args = ["{files}", ["{job}"], ["{deep}"], "{mixed}"]
 [skills.x.parameters]
 files = { type = "array", items = { type = "string", format = "path" } }
 deep = { type = "array", items = { type = "array", items = { type = "string", format = "path" } } }
+mixed = { type = "array", prefixItems = [{ type = "string" }, true], items = { type = "string", format = "path" } }
 [skills.x.parameters.job]
 type = "object"
 properties = { input = { type = "string", format = "path" }, name = { type = "string" } }
 `)
-	inv := bind(t, skill, `{"files": ["-x", "sub/"], "job": {"input": "@f", "name": "../x", "other": "/etc"}, "deep": [["a:b"]]}`)
-	if diff := cmp.Diff([]string{"./-x", "sub", `{"input":"./@f","name":"../x","other":"/etc"}`, `["./a:b"]`}, inv.Command); diff != "" {
+	inv := bind(t, skill, `{"files": ["-x", "sub/"], "job": {"input": "@f", "name": "../x", "other": "/etc"}, "deep": [["a:b"]], "mixed": ["../x", "/etc", "a:b"]}`)
+	if diff := cmp.Diff([]string{"./-x", "sub", `{"input":"./@f","name":"../x","other":"/etc"}`, `["./a:b"]`, "../x", "/etc", "./a:b"}, inv.Command); diff != "" {
 		t.Error(diff)
 	}
-	got := refusal(t, skill, `{"files": ["a.txt", "../x"], "job": {"input": "/etc"}, "deep": [[], ["a.txt", "up"]]}`)
+	got := refusal(t, skill, `{"files": ["a.txt", "../x"], "job": {"input": "/etc"}, "deep": [[], ["a.txt", "up"]], "mixed": ["a", "b", "../x"]}`)
 	want := `- deep[1][1]: leads out of the working directory through a symlink
 - files[1]: has ".." in it, expected a path relative to the working directory, inside it
-- job.input: is an absolute path, expected a path relative to the working directory, inside it`
+- job.input: is an absolute path, expected a path relative to the working directory, inside it
+- mixed[2]: has ".." in it, expected a path relative to the working directory, inside it`
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

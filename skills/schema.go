@@ -66,17 +66,6 @@ func validate(compiled lazySchema, value any) ArgErrors {
 	return ArgErrors{{Reason: "cannot be checked: the schema " + compilerMistake(err)}}
 }
 
-// mayNotCompile reports whether a schema that [checkSchema] found good has keywords about which only the compiler knows
-// all.
-func mayNotCompile(schema map[string]any) (found bool) {
-	walkSchema(schema, nil, false, func(_ []string, schema map[string]any, _ bool) {
-		for key := range schema {
-			found = found || key[:min(1, len(key))] == "$" && !slices.Contains([]string{"$comment", "$defs", "$ref"}, key)
-		}
-	})
-	return found
-}
-
 func compilerMistake(err error) string {
 	return "is no valid JSON Schema: " + strings.ReplaceAll(strings.ReplaceAll(err.Error(), schemaURL, ""), "\n", " ")
 }
@@ -99,21 +88,20 @@ func readOutputSchema(t tomldoc.Table, s *Skill) {
 		value, _ := table.Any(key)
 		converted, err := toJSON(value)
 		if err != nil {
-			table.Fail(key, err.Error(), "")
+			table.FailAt(table.Path(key), err.Error(), "")
 			continue
 		}
 		schema[key] = converted
 	}
-	checkSchema(table, schema, false)
+	compileNow := checkSchema(table, schema, false)
 	if t.Failed() != before {
 		return
 	}
 	s.setOutputSchema(schema)
-	if !mayNotCompile(schema) {
-		return
-	}
-	if _, err := s.outputSchema(); err != nil {
-		t.Fail("output_schema", compilerMistake(err), "")
+	if compileNow {
+		if _, err := s.outputSchema(); err != nil {
+			t.Fail("output_schema", compilerMistake(err), "")
+		}
 	}
 }
 
@@ -152,11 +140,12 @@ func (s *Skill) StructuredOutput(stdout []byte) (json.RawMessage, error) {
 	if s.outputSchema == nil {
 		return raw, nil
 	}
-	if _, found := hugeNumber(document); found {
-		return nil, fmt.Errorf("%s wrote JSON with a number of more than %d digits", s.Name, maxDigits)
+	errs := excesses(document, nil)
+	if errs == nil {
+		errs = validate(s.outputSchema, document)
 	}
-	if errs := validate(s.outputSchema, document); errs != nil {
-		return nil, fmt.Errorf("%s wrote JSON that its output_schema does not allow: %s", s.Name, errs[0].Error())
+	if errs != nil {
+		return nil, fmt.Errorf("%s wrote JSON that its output_schema does not allow: %s", s.Name, errs.sorted()[0].Error())
 	}
 	return raw, nil
 }

@@ -181,7 +181,7 @@ func TestStandardOutputBecomesStructuredContent(t *testing.T) {
 		{`output_schema.type = "array"`, `{}`, `x wrote JSON that its output_schema does not allow: result: got object, expected array`},
 		{`output_schema = { type = "object", required = ["a"] }`, `{}`, `x wrote JSON that its output_schema does not allow: a: is required`},
 		{`output_schema = { "$ref" = "#/$defs/a", "$defs".a.type = "array" }`, `3`, `x wrote JSON that its output_schema does not allow: result: got number, expected array`},
-		{`output_schema.type = "number"`, `1e999999999`, `x wrote JSON with a number of more than 400 digits`},
+		{`output_schema.type = "number"`, `1e999999999`, `x wrote JSON that its output_schema does not allow: result: is a number of more than 400 digits`},
 	} {
 		skill := one(t, tool("output = 'json'\n"+c.schema))
 		got, err := skill.StructuredOutput([]byte(c.stdout))

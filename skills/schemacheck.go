@@ -3,7 +3,7 @@ package skills
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,21 +12,28 @@ import (
 )
 
 // checkSchema looks for what JSON Schema does not allow or would ignore, and for what skillet could not check, in a schema
-// and everything below it. A schema without a mistake here compiles, which a fuzz test holds it to: it is compiled only
-// when a call needs it. Of a parameter, paths are checked at a call; of other schemas, none.
-func checkSchema(t tomldoc.Table, schema map[string]any, isParameter bool) {
+// and everything below it. Of a parameter, paths are checked at a call; of other schemas, none.
+//
+// A schema without a mistake here compiles, which a fuzz test holds it to, and is compiled only when a call needs it:
+// unless compileNow says that it has keywords about which only the compiler knows all.
+func checkSchema(t tomldoc.Table, schema map[string]any, isParameter bool) (compileNow bool) {
 	definitions, _ := schema["$defs"].(map[string]any)
 	walkSchema(schema, nil, isParameter, func(path []string, schema map[string]any, pathsChecked bool) {
 		c := schemaChecker{t: t, path: path, schema: schema, own: isParameter && len(path) == 0}
 		for key, value := range schema {
 			c.keyword(key, value)
+			compileNow = compileNow || slices.Contains(referenceKeywords, key)
 		}
 		c.types()
 		c.format(pathsChecked)
 		c.references(definitions)
 		c.patterns()
 	})
+	return compileNow
 }
+
+// referenceKeywords give names to schemas, which have to be different and have to be there.
+var referenceKeywords = []string{"$schema", "$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$vocabulary"}
 
 type schemaChecker struct {
 	t      tomldoc.Table
@@ -104,20 +111,18 @@ func (c schemaChecker) references(definitions map[string]any) {
 // patterns checks regular expressions, which are Go's.
 func (c schemaChecker) patterns() {
 	if pattern, ok := c.schema["pattern"].(string); ok {
-		if _, err := regexp.Compile(pattern); err != nil {
-			c.fail("is no regular expression that Go knows: "+regexpMistake(err), "", "pattern")
-		}
+		c.pattern(pattern, "pattern")
 	}
 	properties, _ := c.schema["patternProperties"].(map[string]any)
 	for pattern := range properties {
-		if _, err := regexp.Compile(pattern); err != nil {
-			c.fail("is no regular expression that Go knows: "+regexpMistake(err), "", "patternProperties", pattern)
-		}
+		c.pattern(pattern, "patternProperties", pattern)
 	}
 }
 
-func regexpMistake(err error) string {
-	return strings.TrimPrefix(err.Error(), "error parsing regexp: ")
+func (c schemaChecker) pattern(pattern string, key ...string) {
+	if _, err := syntax.Parse(pattern, syntax.Perl); err != nil {
+		c.fail("is no regular expression that Go knows: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "", key...)
+	}
 }
 
 // walkSchema visits a schema and all schemas below it. pathsChecked tells whether [pathResolver.resolve], which goes

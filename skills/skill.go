@@ -2,8 +2,9 @@ package skills
 
 import (
 	"encoding/json"
-	"skillet/skills/tomldoc"
 	"slices"
+
+	"skillet/skills/tomldoc"
 )
 
 // ParseError is one mistake in skills.toml.

@@ -65,8 +65,8 @@ docker = { network = "bridge", memory = "1g", environment = ["X=1"], volumes = [
 env = { PGHOST = "" }
 docker.image = "postgres:17"
 `)
-	if diff := cmp.Diff([]string{"pg_prod", "pg_test"}, toolNames(set)); diff != "" {
-		t.Fatal(diff)
+	if diff := cmp.Diff([]string{"pg_prod", "pg_test"}, toolNames(set)); diff != "" || set.Skills[0].Line != 12 || set.Skills[1].Line != 18 {
+		t.Fatalf("lines %d and %d, %s", set.Skills[0].Line, set.Skills[1].Line, diff)
 	}
 	type facts struct {
 		Description, Image, Network string

@@ -20,13 +20,15 @@ func NearMiss(name string, known []string) string {
 }
 
 // Nearest returns the known name that is nearest to a mistyped or shortened one, "" when none is near: a third of the
-// letters may be wrong, two where letters changed places, but not all of them.
+// letters may be wrong, two where letters changed places, but not all of them, and the first only where it is the only one.
 func Nearest(name string, known []string) string {
 	name = strings.ToLower(name)
 	length := utf8.RuneCountInString(name)
 	nearest, distance := "", min((length+2)/3, length-1)+1
 	for _, candidate := range known {
-		if d := levenshtein.ComputeDistance(name, strings.ToLower(candidate)); d < distance {
+		lower := strings.ToLower(candidate)
+		d := levenshtein.ComputeDistance(name, lower)
+		if d < distance && (d < 2 || name[0] == lower[0]) {
 			nearest, distance = candidate, d
 		}
 	}

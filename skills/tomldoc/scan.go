@@ -187,7 +187,7 @@ func (s *scanner) quoted() {
 		end = triple
 	}
 	s.pos += len(end)
-	for s.pos < len(s.text) {
+	for s.until(quote + "\\\n"); s.pos < len(s.text); s.until(quote + "\\\n") {
 		switch {
 		case s.accept(end):
 			for len(end) == 3 && s.accept(quote) {
