@@ -127,12 +127,23 @@ func workdir(_ rules, c judged) DeniedErrors {
 }
 
 func mountPaths(r rules, c judged) DeniedErrors {
+	return overlapping(c, r.blockedMountPaths, "blocked_mount_paths", "blocked_mount_paths")
+}
+
+func mountSensitive(r rules, c judged) DeniedErrors {
+	if !r.blockSensitiveMounts {
+		return nil
+	}
+	return overlapping(c, slices.Concat(kernelPaths, inHomes(c.options.Homes, homeSecrets)), "block_sensitive_mounts", "block_sensitive_mounts = false")
+}
+
+// overlapping refuses the mounts that are, hold or lie in one of some paths, by their canonical names or as written.
+func overlapping(c judged, blocked []string, key, relax string) DeniedErrors {
 	var denied DeniedErrors
 	for _, mount := range c.binds() {
-		for _, blocked := range r.blockedMountPaths {
-			if overlaps(mount.Source, blocked) || overlaps(mount.written, blocked) {
-				denied = append(denied, broken("blocked_mount_paths", "volume "+quoted(mount.Source),
-					"is, holds or lies in "+quoted(blocked), "mount another directory", "blocked_mount_paths")...)
+		for _, path := range blocked {
+			if overlaps(mount.Source, path) || overlaps(mount.written, path) {
+				denied = append(denied, broken(key, "volume "+quoted(mount.Source), "is, holds or lies in "+quoted(path), "mount another directory", relax)...)
 				break
 			}
 		}
@@ -150,23 +161,6 @@ func mountSockets(r rules, c judged) DeniedErrors {
 		if engine || isSocket(mount.Source) {
 			denied = append(denied, broken("block_docker_sock", "volume "+quoted(mount.Source),
 				"is or holds a socket, and whoever reaches an engine's socket is root on the host", "mount another directory", "block_docker_sock = false")...)
-		}
-	}
-	return denied
-}
-
-func mountSensitive(r rules, c judged) DeniedErrors {
-	if !r.blockSensitiveMounts {
-		return nil
-	}
-	var denied DeniedErrors
-	for _, mount := range c.binds() {
-		for _, secret := range slices.Concat(kernelPaths, inHomes(c.options.Homes, homeSecrets)) {
-			if overlaps(mount.Source, secret) || overlaps(mount.written, secret) {
-				denied = append(denied, broken("block_sensitive_mounts", "volume "+quoted(mount.Source),
-					"is, holds or lies in "+quoted(secret), "mount another directory", "block_sensitive_mounts = false")...)
-				break
-			}
 		}
 	}
 	return denied
