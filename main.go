@@ -11,8 +11,16 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal ends the work in good order; with the default back in place, a second one ends it at once.
-	context.AfterFunc(ctx, stop)
-	os.Exit(cli.Main(ctx, os.Args[1:]))
+	ctx, cancel := context.WithCancel(context.Background())
+	hurry := make(chan struct{})
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals // work in flight may end
+		cancel()
+		<-signals // it is ended now, and its containers with it
+		close(hurry)
+		signal.Reset() // a third signal leaves everything as it is
+	}()
+	os.Exit(cli.Main(ctx, hurry, os.Args[1:]))
 }

@@ -16,7 +16,7 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	c := &connection{server: s}
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer c.end()
-	return stdio.Serve(ctx, c, in, out, stdio.Options{Grace: s.options.Grace, Logger: s.log})
+	return stdio.Serve(ctx, c, in, out, stdio.Options{Grace: s.options.Grace, Hurry: s.options.Hurry, Logger: s.log})
 }
 
 // connection is one client on two streams.

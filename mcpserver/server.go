@@ -21,10 +21,11 @@ type Options struct {
 	Caller        Caller
 	Workdir       string // named to clients, whose models give paths relative to it
 	Version       string
-	MaxConcurrent int           // calls that run at a time; 0 for a number that suits this machine
-	MaxQueue      int           // calls that wait; 0 for 1000
-	Grace         time.Duration // for calls in flight when the client leaves or the server is told to stop
-	Logger        *slog.Logger  // nil discards
+	MaxConcurrent int             // calls that run at a time; 0 for a number that suits this machine
+	MaxQueue      int             // calls that wait; 0 for 1000
+	Grace         time.Duration   // for calls in flight when the client leaves or the server is told to stop
+	Hurry         <-chan struct{} // closed to end that time at once; may be nil
+	Logger        *slog.Logger    // nil discards
 }
 
 // Server is an MCP server whose tools are skills.

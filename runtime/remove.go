@@ -107,6 +107,7 @@ func (m *removals) retry(name string, unsure bool) error {
 	for attempt := 1; ; attempt++ {
 		gone, err := m.attempt(context.Background(), name)
 		if err == nil && !(gone && unsure) {
+			m.log.Debug("container removed", "container", name)
 			return nil
 		}
 		if attempt == removeAttempts || m.isClosing() {

@@ -53,9 +53,10 @@ func usage(hint, format string, args ...any) error {
 	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...), hint: hint}
 }
 
-// Main runs the command line and returns the exit code.
-func Main(ctx context.Context, args []string) int {
-	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookup: os.LookupEnv}
+// Main runs the command line and returns the exit code. The end of ctx ends the work in good order; hurry is closed when
+// that takes too long.
+func Main(ctx context.Context, hurry <-chan struct{}, args []string) int {
+	c := &command{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, lookup: os.LookupEnv, hurry: hurry}
 	root := c.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
@@ -73,6 +74,7 @@ type command struct {
 	stdin          *os.File
 	stdout, stderr *os.File
 	lookup         skills.Lookup
+	hurry          <-chan struct{}
 	running        bool // arguments were fine, and a subcommand has begun
 
 	config, policyFile, workdir string

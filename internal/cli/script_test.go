@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 		"skillet": func() {
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
-			os.Exit(cli.Main(ctx, os.Args[1:]))
+			os.Exit(cli.Main(ctx, nil, os.Args[1:]))
 		},
 	})
 }

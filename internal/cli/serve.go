@@ -22,7 +22,7 @@ func (c *command) serve() *cobra.Command {
 			}
 			c.reportRefused(a)
 			options.Skills, options.Caller, options.Workdir = a.vetted, a.caller(), a.workdir
-			options.Version, options.Logger = version(), a.log
+			options.Version, options.Hurry, options.Logger = version(), c.hurry, a.log
 			server, err := mcpserver.New(options)
 			if err != nil {
 				return err

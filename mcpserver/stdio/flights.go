@@ -55,17 +55,14 @@ func (f *flights) cancel(id string) {
 	}
 }
 
-// wait returns when all requests are answered, or ctx ends.
-func (f *flights) wait(ctx context.Context) {
+// idleAgain returns a channel that is closed when all requests are answered. No request may begin from then on.
+func (f *flights) idleAgain() <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		f.idle.Wait()
 		close(done)
 	}()
-	select {
-	case <-done:
-	case <-ctx.Done():
-	}
+	return done
 }
 
 // cancelAll ends every request, or only the endless ones, without taking its response from its client.

@@ -35,9 +35,10 @@ type Notify func(ctx context.Context, notification []byte) error
 
 // Options bound a connection.
 type Options struct {
-	MaxMessage int           // bytes of one message; 0 for 16 MiB
-	Grace      time.Duration // for the requests in flight at the end; 0 for none
-	Logger     *slog.Logger  // nil discards
+	MaxMessage int             // bytes of one message; 0 for 16 MiB
+	Grace      time.Duration   // for the requests in flight at the end; 0 for none
+	Hurry      <-chan struct{} // closed to end the grace period; may be nil
+	Logger     *slog.Logger    // nil discards
 }
 
 // The requests in flight, those that wait for their client to read included, are bounded together: each weighs as much as
@@ -226,13 +227,34 @@ func (c *connection) write(ctx context.Context, line []byte) error {
 func (c *connection) drain() {
 	c.flights.cancelAll(true)
 	grace, cancel := context.WithTimeout(c.requests, c.options.Grace)
-	c.flights.wait(grace)
-	cancel()
-	c.flights.cancelAll(false)
-	last, cancel := context.WithTimeout(context.WithoutCancel(c.requests), lastWords)
 	defer cancel()
-	c.flights.wait(last)
+	idle := c.flights.idleAgain()
+	watch := time.NewTicker(watchInterval)
+	defer watch.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-idle:
+			return
+		case <-watch.C:
+			if readerGone(c.out) {
+				c.broken(errors.New("the client is gone"))
+			}
+		case <-c.options.Hurry:
+			waiting = false
+		case <-grace.Done():
+			waiting = false
+		}
+	}
+	c.flights.cancelAll(false)
+	select {
+	case <-idle:
+	case <-time.After(lastWords):
+	}
 }
+
+// watchInterval is how often a client that has closed its side is looked after: one that was killed reads no answers,
+// and its calls are for nothing.
+const watchInterval = 100 * time.Millisecond
 
 // lastWords is how long cancelled requests may take to answer: containers are killed in that time.
 const lastWords = 15 * time.Second
