@@ -13,6 +13,8 @@ import (
 func main() {
 	ctx, cancel := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
+	// A client that is gone must not take skillet with it: there are containers to remove.
+	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
