@@ -15,7 +15,7 @@ import (
 	"skillet/runtime"
 )
 
-// textOf returns a stream as text, and whether it is text: valid UTF-8 without NUL. A character that was cut in two at
+// textOf returns a stream as text, and whether it is text. A character that was cut in two at
 // the end is left out.
 func textOf(stream runtime.Stream) (string, bool) {
 	data := stream.Data
@@ -25,7 +25,12 @@ func textOf(stream runtime.Stream) (string, bool) {
 	return string(data), isText(data)
 }
 
-func isText(data []byte) bool { return utf8.Valid(data) && !bytes.ContainsRune(data, 0) }
+// isText tells text from what only looks like it: control characters that no text has take six bytes each in JSON.
+func isText(data []byte) bool {
+	return utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool {
+		return r < ' ' && !strings.ContainsRune("\t\n\r\f\b\x1b", r)
+	})
+}
 
 func withoutHalfRune(data []byte) []byte {
 	for n := 1; n < utf8.UTFMax && n <= len(data); n++ {

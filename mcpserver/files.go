@@ -64,7 +64,7 @@ func (r *resultBuilder) file(root *os.Root, workdir, path string) error {
 	}
 	made := file{Path: filepath.ToSlash(path), Bytes: info.Size(), MIMEType: mediaTypeOf(path, head)}
 	r.structured.Files = append(r.structured.Files, made)
-	r.text(fmt.Sprintf("Made %s (%s, %s).", made.Path, made.MIMEType, sizeText(made.Bytes)))
+	r.text(fmt.Sprintf("Result file %s (%s, %s).", made.Path, made.MIMEType, sizeText(made.Bytes)))
 	r.content = append(r.content, fileContent(made, fileURI(workdir, path), head))
 	return nil
 }

@@ -233,8 +233,8 @@ func (r *resolver) flagSizes(f *flags) {
 		c.PidsLimit = f.pidsLimit
 	}
 	if f.set.Changed("stop-timeout") {
-		if f.stopTimeout < 0 || f.stopTimeout > 60 {
-			r.deny("extra_args", "--stop-timeout", "has to be between 0 and 60 seconds", "")
+		if f.stopTimeout < 0 || f.stopTimeout > 10 {
+			r.deny("extra_args", "--stop-timeout", "has to be between 0 and 10 seconds: skillet waits no longer for a container at its own end", "")
 		}
 		c.StopTimeout = time.Duration(f.stopTimeout) * time.Second
 	}
@@ -268,7 +268,10 @@ func (r *resolver) flagNamespaces(f *flags) {
 		{"cgroupns", []string{"host", "private"}},
 	} {
 		flag := f.set.Lookup(namespace.flag)
-		mode, _, _ := strings.Cut(flag.Value.String(), ":")
+		mode := flag.Value.String()
+		if strings.HasPrefix(mode, "container:") {
+			mode = "container"
+		}
 		if flag.Changed && !slices.Contains(namespace.known, mode) {
 			r.deny("extra_args", dashed(namespace.flag), fmt.Sprintf("the mode %q is unknown", mode), "known are "+strings.Join(namespace.known, ", "))
 		}

@@ -75,8 +75,11 @@ var homeSecrets = []string{
 	".config/gcloud", ".config/gh", ".password-store", ".local/share/keyrings", ".mozilla", ".config/google-chrome",
 }
 
-// kernelPaths are interfaces of the kernel, and what starts it.
-var kernelPaths = []string{"/proc", "/sys", "/dev", "/boot"}
+// kernelPaths are interfaces of the kernel, what starts it, and where the host's services listen.
+var kernelPaths = []string{"/proc", "/sys", "/dev", "/boot", "/run", "/var/run"}
+
+// systemPaths are what the host itself runs from: who can write there can have the host run a program.
+var systemPaths = []string{"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/usr", "/etc", "/var/lib", "/var/spool"}
 
 // noWorkdir are directories that nobody means when tools are to work on files: with everything below them, or themselves.
 var (

@@ -2,9 +2,9 @@ package policy
 
 import (
 	"errors"
-	"os"
 
 	"skillet/skills"
+	"skillet/skills/tomldoc"
 )
 
 // Options are the facts about this machine that rules need.
@@ -26,7 +26,7 @@ func New(options Options) (*Policy, error) { return Parse("", nil, options) }
 
 // Load reads a policy file.
 func Load(file string, options Options) (*Policy, error) {
-	data, err := os.ReadFile(file)
+	data, err := tomldoc.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}

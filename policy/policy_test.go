@@ -95,6 +95,17 @@ func TestEveryKnownBypassIsRefusedByTheRuleThatMeansIt(t *testing.T) {
 		{mount("/proc"), "block_sensitive_mounts"},
 		{mount("/sys/fs/cgroup"), "block_sensitive_mounts"},
 		{mount("/dev"), "block_sensitive_mounts"},
+		{mount("/etc/ssl"), "block_sensitive_mounts"},
+		{mount("/usr/local/bin"), "block_sensitive_mounts"},
+		{mount("/var/spool"), "block_sensitive_mounts"},
+		{mount("/run/dbus"), "block_sensitive_mounts"},
+		{`volumes = ["/run/lock:/x:ro"]`, "block_sensitive_mounts"},
+		{`volumes = ["/tmp:/proc/x"]`, "volumes"},
+		{`volumes = ["/tmp:/dev"]`, "volumes"},
+		{`working_dir = "/proc/self/fd/8"`, "working_dir"},
+		{extra("-w", "/x/../dev/fd/8"), "working_dir"},
+		{extra("--pid=host:x"), "extra_args"},
+		{extra("--stop-timeout=60"), "extra_args"},
 		{mount("/home/somebody"), "block_sensitive_mounts"},
 		{mount("/home/somebody/.ssh"), "block_sensitive_mounts"},
 		{mount("/home"), "block_sensitive_mounts"},
@@ -199,6 +210,8 @@ func TestHarmlessSettingsAreApproved(t *testing.T) {
 		`network = "my-network"`,
 		`volumes = ["${SKILL_WORKDIR}:/workdir", "cache:/cache:ro", "/anonymous"]`,
 		`volumes = ["./:/workdir"]`,
+		`volumes = ["/etc/ssl/certs:/etc/ssl/certs:ro"]`,
+		extra("--tmpfs", "/dev/shm:size=1m"),
 		`image = "sha256:0000000000000000000000000000000000000000000000000000000000000000"`,
 		`image = "localhost:5000/a/b:tag"`,
 		`user = "${UID}:${GID}"`,
@@ -216,7 +229,7 @@ func TestSingleRulesAreRelaxedAndTightened(t *testing.T) {
 	dir := t.TempDir()
 	for _, test := range []struct{ policy, docker, rule string }{
 		{`block_privileged = false`, extra("--privileged"), ""},
-		{`block_docker_sock = false` + "\n" + `blocked_mount_paths = []`, mount("/run"), ""},
+		{"block_docker_sock = false\nblock_sensitive_mounts = false\nblocked_mount_paths = []", mount("/run"), ""},
 		{`block_host_network = false`, `network = "host"`, ""},
 		{`blocked_mount_paths = []`, mount("/root"), ""},
 		{`blocked_mount_paths = ["/srv"]`, mount("/srv"), "blocked_mount_paths"},
@@ -264,6 +277,16 @@ func TestSingleRulesAreRelaxedAndTightened(t *testing.T) {
 func TestTheWorkingDirectoryIsNoSystemDirectory(t *testing.T) {
 	for _, dir := range []string{"/", "/etc", "/usr", "/usr/bin", "/home", "/home/somebody", "/var"} {
 		wantRule(t, vetIn(t, dir, `level = "privileged"`, `volumes = ["${SKILL_WORKDIR}:/workdir"]`), "workdir")
+	}
+}
+
+func TestASymlinkInTheWorkingDirectoryDoesNotLeadAMountOutOfIt(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	if err := os.Symlink(elsewhere, filepath.Join(dir, "data")); err != nil {
+		t.Fatal(err)
+	}
+	for _, source := range []string{"./data", "${SKILL_WORKDIR}/data", "data/../data"} {
+		wantRule(t, vetIn(t, dir, "", mount(source)), "allowed_mount_roots")
 	}
 }
 

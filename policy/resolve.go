@@ -120,8 +120,11 @@ func (r *resolver) forms() {
 	if !strings.HasPrefix(c.Network, "container:") && !networkForm.MatchString(c.Network) {
 		r.deny("network", strconv.Quote(c.Network), "is no network's name", `write "none", "bridge" or the name of a network`)
 	}
-	if c.WorkingDir != "" && !path.IsAbs(c.WorkingDir) {
+	switch {
+	case c.WorkingDir != "" && !path.IsAbs(c.WorkingDir):
 		r.deny("working_dir", strconv.Quote(c.WorkingDir), "is no absolute path", "")
+	case kernels(c.WorkingDir):
+		r.deny("working_dir", strconv.Quote(c.WorkingDir), "lies in an interface of the kernel", "")
 	}
 	for _, text := range slices.Concat(c.Entrypoint, c.Command) {
 		if strings.ContainsRune(text, 0) {
@@ -172,7 +175,24 @@ func (r *resolver) bind(rule, subject string, mount Mount) {
 		source = filepath.Join(r.inv.Workdir, source)
 	}
 	mount.Source, mount.written = canonical(source), filepath.Clean(source)
+	// Programs write to the working directory: a symlink in it is theirs as likely as the user's.
+	if below(mount.written, r.inv.Workdir) && !below(mount.Source, r.inv.Workdir) {
+		r.deny("allowed_mount_roots", subject, "a symlink leads out of the working directory", "write the path that it leads to")
+		return
+	}
 	r.mount(rule, subject, mount)
+}
+
+// kernels tells whether a path in the container is the kernel's, apart from the shared memory that is everybody's. Open
+// file descriptors are found there, and with them ways out (CVE-2024-21626).
+func kernels(inside string) bool {
+	inside = path.Clean(inside)
+	if inside == "/dev/shm" || strings.HasPrefix(inside, "/dev/shm/") {
+		return false
+	}
+	return slices.ContainsFunc([]string{"/proc", "/sys", "/dev"}, func(tree string) bool {
+		return inside == tree || strings.HasPrefix(inside, tree+"/")
+	})
 }
 
 // mount adds a mount with a target that is checked.
@@ -182,5 +202,9 @@ func (r *resolver) mount(rule, subject string, mount Mount) {
 		return
 	}
 	mount.Target = path.Clean(mount.Target)
+	if kernels(mount.Target) {
+		r.deny(rule, subject, "the target lies in an interface of the kernel", "")
+		return
+	}
 	r.container.Mounts = append(r.container.Mounts, mount)
 }

@@ -127,20 +127,28 @@ func workdir(_ rules, c judged) DeniedErrors {
 }
 
 func mountPaths(r rules, c judged) DeniedErrors {
-	return overlapping(c, r.blockedMountPaths, "blocked_mount_paths", "blocked_mount_paths")
+	return overlapping(c.binds(), r.blockedMountPaths, "blocked_mount_paths", "blocked_mount_paths")
 }
 
+// mountSensitive also keeps the system's own directories from being written to. The working directory, which the operator
+// has chosen, may lie in one of them.
 func mountSensitive(r rules, c judged) DeniedErrors {
 	if !r.blockSensitiveMounts {
 		return nil
 	}
-	return overlapping(c, slices.Concat(kernelPaths, inHomes(c.options.Homes, homeSecrets)), "block_sensitive_mounts", "block_sensitive_mounts = false")
+	const key, relax = "block_sensitive_mounts", "block_sensitive_mounts = false"
+	denied := overlapping(c.binds(), slices.Concat(kernelPaths, inHomes(c.options.Homes, homeSecrets)), key, relax)
+	if denied != nil {
+		return denied
+	}
+	writable := slices.DeleteFunc(c.binds(), func(m Mount) bool { return m.ReadOnly || below(m.Source, c.inv.Workdir) })
+	return overlapping(writable, systemPaths, key, relax)
 }
 
 // overlapping refuses the mounts that are, hold or lie in one of some paths, by their canonical names or as written.
-func overlapping(c judged, blocked []string, key, relax string) DeniedErrors {
+func overlapping(mounts []Mount, blocked []string, key, relax string) DeniedErrors {
 	var denied DeniedErrors
-	for _, mount := range c.binds() {
+	for _, mount := range mounts {
 		for _, path := range blocked {
 			if overlaps(mount.Source, path) || overlaps(mount.written, path) {
 				denied = append(denied, broken(key, "volume "+quoted(mount.Source), "is, holds or lies in "+quoted(path), "mount another directory", relax)...)

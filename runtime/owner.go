@@ -72,18 +72,15 @@ func (o owner) labels(c policy.Container) map[string]string {
 	if c.Timeout > 0 {
 		lifetime = int((c.Timeout + c.StopTimeout + closing).Seconds())
 	}
-	labels := map[string]string{
+	return map[string]string{
 		labelSkill:    c.Skill,
 		labelInstance: o.instance,
 		labelHost:     o.host,
 		labelPID:      strconv.Itoa(o.pid),
 		labelStarted:  o.started,
 		labelLifetime: strconv.Itoa(lifetime),
+		labelKeep:     strconv.FormatBool(c.Keep), // said in any case: an image has labels, too
 	}
-	if c.Keep {
-		labels[labelKeep] = "true"
-	}
-	return labels
 }
 
 // ownership is what can be said of a container's owner.

@@ -50,7 +50,7 @@ func (r *Runtime) Reap(ctx context.Context) ([]string, error) {
 
 // orphan tells whether a container is to be reaped. One that is to stay is only stopped.
 func (r *Runtime) orphan(c container.Summary, now time.Time) bool {
-	if c.Labels[labelKeep] != "" && c.State != container.StateRunning {
+	if c.Labels[labelKeep] == "true" && c.State != container.StateRunning {
 		return false
 	}
 	switch r.owner.judge(c.Labels) {
@@ -65,7 +65,7 @@ func (r *Runtime) orphan(c container.Summary, now time.Time) bool {
 
 func (r *Runtime) reap(c container.Summary) {
 	r.log.Info("removing a container that was left behind", "container", c.ID, "skill", c.Labels[labelSkill], "instance", c.Labels[labelInstance])
-	if c.Labels[labelKeep] == "" {
+	if c.Labels[labelKeep] != "true" {
 		if r.removals.hold(c.ID) {
 			defer r.removals.release(c.ID)
 			r.removals.remove(c.ID)

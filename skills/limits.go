@@ -21,9 +21,9 @@ const (
 // Bounds that keep a typing error from becoming a resource problem.
 const (
 	maxTimeout   = 24 * time.Hour
-	maxMaxOutput = 64 << 20 // each stream is held in memory until the result is sent
-	minMemory    = 6 << 20  // the engine's own bound
-	maxPidsLimit = 4 << 20  // PID_MAX_LIMIT of Linux
+	maxMaxOutput = 8 << 20 // each stream is held in memory until the result is sent, several times over when it is encoded
+	minMemory    = 6 << 20 // the engine's own bound
+	maxPidsLimit = 4 << 20 // PID_MAX_LIMIT of Linux
 	maxWarm      = 1000
 )
 

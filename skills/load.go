@@ -2,8 +2,6 @@ package skills
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,22 +19,11 @@ type Environment struct {
 	User    string // "uid:gid" for skills without a user of their own, "" for the image's own
 }
 
-// maxFile is far more than a skills.toml needs, and keeps `--config /dev/zero` from being read for ever.
-const maxFile = 16 << 20
-
 // Load reads a file. The error is [ParseErrors] with every mistake, or says why the file cannot be read.
 func Load(file string, env Environment) (*Set, error) {
-	f, err := os.Open(file)
+	data, err := tomldoc.ReadFile(file)
 	if err != nil {
 		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("%s: larger than %d MiB, which no skills.toml needs to be", file, maxFile>>20)
 	}
 	return Parse(file, data, env)
 }

@@ -270,8 +270,8 @@ func TestALimitIsANumberWithinBounds(t *testing.T) {
 		`timeout = "-1s"`:         `f:1: defaults.timeout: is -1s, expected more than 0 and at most 24h`,
 		`timeout = "24h1ns"`:      `f:1: defaults.timeout: is 24h0m0.000000001s, expected more than 0 and at most 24h`,
 		`timeout = "${T}"`:        `f:1: defaults.timeout: "${T}" is no duration (write it like "30s", "2m" or "1m30s")`,
-		`max_output = "0"`:        `f:1: defaults.max_output: is 0B, expected more than 0 and at most 64MiB`,
-		`max_output = "65MiB"`:    `f:1: defaults.max_output: is 65MiB, expected more than 0 and at most 64MiB`,
+		`max_output = "0"`:        `f:1: defaults.max_output: is 0B, expected more than 0 and at most 8MiB`,
+		`max_output = "65MiB"`:    `f:1: defaults.max_output: is 65MiB, expected more than 0 and at most 8MiB`,
 		`pids_limit = -1`:         `f:1: defaults.pids_limit: is -1, expected 1 to 4194304: every container has a limit`,
 		`warm = -1`:               `f:1: defaults.warm: expected "auto" or a number of idle containers, 0 to 1000`,
 		`warm = "1"`:              `f:1: defaults.warm: expected "auto" or a number of idle containers, 0 to 1000`,
@@ -291,7 +291,7 @@ func TestALimitIsANumberWithinBounds(t *testing.T) {
 			t.Errorf("%s: %s", text, diff)
 		}
 	}
-	for _, text := range []string{`timeout = "24h"`, `max_output = "64m"`, `memory = "6m"`, `memory = "512 MB"`, `memory = "1.5GiB"`, `pids_limit = 1`, `warm = 1000`} {
+	for _, text := range []string{`timeout = "24h"`, `max_output = "8m"`, `memory = "6m"`, `memory = "512 MB"`, `memory = "1.5GiB"`, `pids_limit = 1`, `warm = 1000`} {
 		parse(t, "defaults."+text+minimal)
 	}
 }
