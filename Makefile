@@ -4,7 +4,7 @@
 release := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine base images demo test lint fuzz clean
+.PHONY: help build engine base images demo test faults soak lint fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,10 +28,16 @@ test: lint images  ## run all tests
 	@scripts/need.sh gcc gcc libc6-dev
 	CGO_ENABLED=1 go test -race -timeout 20m ./...
 
+faults: images  ## try everything that can go wrong, and print what was left behind (minutes, root)
+	go test -tags faults -count 1 -timeout 30m -run Nothing ./internal/faults -v
+
+soak: images  ## make 2,000 calls and watch the server's memory, goroutines and files (minutes, root)
+	go test -tags faults -count 1 -timeout 60m -run Soak ./internal/faults -v -soak 2000
+
 lint:  ## gofmt, go vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
-	go vet ./...
-	go tool staticcheck ./...
+	go vet -tags faults ./...
+	go tool staticcheck -tags faults ./...
 
 fuzz:  ## run every fuzz target for a minute
 	@scripts/fuzz.sh 1m
