@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ func follow(body io.Reader, line func(string)) error {
 		var m message
 		if err := decoder.Decode(&m); errors.Is(err, io.EOF) {
 			if partial != "" {
-				line(partial)
+				line(readable(partial))
 			}
 			return nil
 		} else if err != nil {
@@ -52,11 +53,28 @@ func follow(body io.Reader, line func(string)) error {
 		lines := strings.Split(partial+m.Stream, "\n")
 		partial = lines[len(lines)-1]
 		for _, whole := range lines[:len(lines)-1] {
-			if text := strings.TrimRight(whole, "\r "); text != "" {
+			if text := readable(whole); text != "" {
 				line(text)
 			}
 		}
 	}
+}
+
+// colours are terminal sequences: those with which the engine paints what a build writes to standard error, and others.
+var colours = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
+
+// readable is what a terminal would show of a line in the end: without colours, and only what was written last over it.
+func readable(line string) string {
+	line = strings.TrimRight(colours.ReplaceAllString(line, ""), "\r ")
+	if last := strings.LastIndexByte(line, '\r'); last >= 0 {
+		line = line[last+1:]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' {
+			return -1
+		}
+		return r
+	}, line)
 }
 
 // tail keeps the last lines of a report.

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -56,8 +57,26 @@ func mustAbs(path string) string {
 type server struct {
 	*mcp.ClientSession
 	process *os.Process
-	stderr  *strings.Builder
+	stderr  *log
 	workdir string
+}
+
+// log is what a server writes while the test reads it.
+type log struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // serve starts skillet with a configuration in a fresh working directory.
@@ -73,7 +92,7 @@ func serve(t *testing.T, config string, env ...string) *server {
 
 func serveFile(t *testing.T, file, workdir string, env ...string) *server {
 	t.Helper()
-	s := &server{stderr: &strings.Builder{}, workdir: workdir}
+	s := &server{stderr: &log{}, workdir: workdir}
 	command := exec.Command(skillet, "serve", "--config", file, "--workdir", workdir)
 	command.Env = append(os.Environ(), env...)
 	command.Stderr = s.stderr
