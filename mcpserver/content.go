@@ -25,11 +25,16 @@ func textOf(stream runtime.Stream) (string, bool) {
 	return string(data), isText(data)
 }
 
-// isText tells text from what only looks like it: control characters that no text has take six bytes each in JSON.
+// isText tells text from what only looks like it: control characters take six bytes each in JSON, and no text has any but
+// those for lines and tabs, and now and then the beginning of a colour.
 func isText(data []byte) bool {
-	return utf8.Valid(data) && !bytes.ContainsFunc(data, func(r rune) bool {
+	if !utf8.Valid(data) || bytes.ContainsFunc(data, func(r rune) bool {
 		return r < ' ' && !strings.ContainsRune("\t\n\r\f\b\x1b", r)
-	})
+	}) {
+		return false
+	}
+	escapes := bytes.Count(data, []byte{0x1b})
+	return escapes <= 16 || escapes <= len(data)/8
 }
 
 func withoutHalfRune(data []byte) []byte {

@@ -1,6 +1,7 @@
 package mcpserver_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -233,6 +234,7 @@ func TestBinaryOutputComesBackByteForByte(t *testing.T) {
 		{runtime.Stream{Data: append([]byte("RIFF\x04\x00\x00\x00WAVE"), 0xff)}, "audio", "audio/wave"},
 		{runtime.Stream{Data: random}, "resource", "application/octet-stream"},
 		{runtime.Stream{Data: []byte("text with \x00")}, "resource", "application/octet-stream"},
+		{runtime.Stream{Data: bytes.Repeat([]byte{0x1b}, 100)}, "resource", "text/plain"},
 		{runtime.Stream{Data: png, Dropped: 1}, "resource", "image/png"}, // half a picture is none
 	} {
 		r := call(t, newServer(t, t.TempDir(), echo, ends(runtime.Result{Stdout: test.stream})), "x", map[string]any{"text": "a"})

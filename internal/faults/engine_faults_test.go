@@ -217,7 +217,7 @@ func containerFaults() []fault {
 // the container's name.
 func (s *scene) dockerAll(verb string, args ...string) {
 	s.Helper()
-	for _, name := range s.engine.containers(s.T, s.tool, false) {
+	for _, name := range s.running() {
 		words := []string{verb, name}
 		for _, arg := range args {
 			if arg[0] == '-' {

@@ -79,7 +79,7 @@ func (s *scene) countLeftovers() {
 // noteVolumes remembers the anonymous volumes of the containers that run.
 func (s *scene) noteVolumes() {
 	s.Helper()
-	for _, name := range s.engine.containers(s.T, s.tool, false) {
+	for _, name := range s.running() {
 		s.volumes = append(s.volumes, strings.Fields(s.engine.docker(s.T, "inspect", "--format",
 			`{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`, name))...)
 	}

@@ -132,6 +132,16 @@ func (s *scene) awaitBegun() {
 	})
 }
 
+// running lists the containers of all calls, once the engine knows that they run, too: programs know it earlier.
+func (s *scene) running() (names []string) {
+	s.Helper()
+	waitFor(s.T, "the engine to know all containers", 10*time.Second, func() bool {
+		names = s.engine.containers(s.T, s.tool, false)
+		return len(names) >= len(s.calls)
+	})
+	return names
+}
+
 func (s *scene) allAnswered() bool {
 	return !slices.ContainsFunc(s.calls, func(call *request) bool { return !call.done() })
 }
