@@ -26,7 +26,7 @@ demo: images  ## call every default skill as an MCP client
 
 test: lint images  ## run all tests
 	@scripts/need.sh gcc gcc libc6-dev
-	CGO_ENABLED=1 go test -race -timeout 20m ./...
+	CGO_ENABLED=1 go test -race -count 1 -timeout 20m ./...
 
 faults: images  ## try everything that can go wrong, and print what was left behind (minutes, root)
 	go test -tags faults -count 1 -timeout 30m -run Nothing ./internal/faults -v
