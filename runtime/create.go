@@ -33,7 +33,7 @@ func (x *execution) create(ctx context.Context) error {
 		}
 	}
 	if err := foreignPlatform(warnings); err != nil {
-		x.removals.remove(x.request.Name)
+		x.removals.remove(x.request.Name, x.id)
 		return &ImageError{Skill: x.spec.Skill, Image: x.spec.Image, Platform: x.spec.Platform, Err: err}
 	}
 	return nil
@@ -73,5 +73,7 @@ func (x *execution) createOnce(ctx context.Context) (warnings []string, _ error)
 	if err == nil {
 		err = ctx.Err()
 	}
-	return (<-response).Warnings, err
+	created := <-response
+	x.id = created.ID
+	return created.Warnings, err
 }

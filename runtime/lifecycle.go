@@ -14,7 +14,7 @@ func (x *execution) inContainer(ctx context.Context) error {
 	keep := false
 	defer func() {
 		if !keep {
-			x.removals.remove(x.request.Name)
+			x.removals.remove(x.request.Name, x.id)
 		}
 	}()
 	conn, err := x.attach(ctx)
@@ -62,7 +62,7 @@ func (x *execution) attach(ctx context.Context) (types.HijackedResponse, error) 
 	}
 	answered := make(chan answer, 1)
 	go func() {
-		conn, err := x.api.ContainerAttach(ctx, x.request.Name, container.AttachOptions{
+		conn, err := x.api.ContainerAttach(ctx, x.id, container.AttachOptions{
 			Stream: true,
 			Stdin:  x.spec.Stdin != nil,
 			Stdout: true,
@@ -89,7 +89,7 @@ func (x *execution) subscribe(ctx context.Context) (unsubscribe func(), _ error)
 	uncut, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	acknowledged := context.AfterFunc(ctx, cancel)
 	tooLate := time.AfterFunc(x.limits.request, cancel)
-	results, errs := x.api.ContainerWait(uncut, x.request.Name, container.WaitConditionNextExit)
+	results, errs := x.api.ContainerWait(uncut, x.id, container.WaitConditionNextExit)
 	acknowledged()
 	inTime := tooLate.Stop()
 	select {
@@ -124,7 +124,7 @@ func (x *execution) start(ctx context.Context) error {
 	x.started = true
 	go func() {
 		defer cancel()
-		answer <- x.api.ContainerStart(uncut, x.request.Name, container.StartOptions{})
+		answer <- x.api.ContainerStart(uncut, x.id, container.StartOptions{})
 	}()
 	select {
 	case err := <-answer:
@@ -191,7 +191,7 @@ func (x *execution) kill(ctx context.Context) exit {
 func (x *execution) discard(ctx context.Context) exit {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.limits.kill)
 	defer cancel()
-	_, err := x.removals.attempt(bounded, x.request.Name)
+	_, err := x.removals.attempt(bounded, x.id)
 	return exit{code: -1, err: err}
 }
 
@@ -199,7 +199,7 @@ func (x *execution) discard(ctx context.Context) exit {
 func (x *execution) signal(ctx context.Context, signal string, patience time.Duration) (_ exit, ended bool) {
 	bounded, cancel := context.WithTimeout(ctx, x.limits.kill)
 	defer cancel()
-	if err := x.api.ContainerKill(bounded, x.request.Name, signal); err != nil && unanswered(err) {
+	if err := x.api.ContainerKill(bounded, x.id, signal); err != nil && unanswered(err) {
 		return exit{}, false
 	}
 	select {
@@ -214,7 +214,7 @@ func (x *execution) signal(ctx context.Context, signal string, patience time.Dur
 func (x *execution) outOfMemory(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.limits.request)
 	defer cancel()
-	state, err := x.api.ContainerInspect(ctx, x.request.Name)
+	state, err := x.api.ContainerInspect(ctx, x.id)
 	if err != nil || state.ContainerJSONBase == nil || state.State == nil {
 		x.log.Warn("the engine does not tell whether a program was out of memory", "skill", x.spec.Skill, "container", x.request.Name, "error", err)
 		return false

@@ -68,7 +68,7 @@ func (r *Runtime) reap(c container.Summary) {
 	if c.Labels[labelKeep] != "true" {
 		if r.removals.hold(c.ID) {
 			defer r.removals.release(c.ID)
-			r.removals.remove(c.ID)
+			r.removals.remove(c.ID, c.ID)
 		}
 		return
 	}

@@ -48,8 +48,8 @@ func newRemovals(engine *engine, limits limits, log *slog.Logger) *removals {
 }
 
 // remove removes a container that exists.
-func (m *removals) remove(name string) {
-	m.start(name, func() error { return m.retry(name, false) })
+func (m *removals) remove(name, id string) {
+	m.start(name, func() error { return m.retry(name, id, false) })
 }
 
 // removeAfter removes a container when the answer to its creation is there, which must come in bounded time. Where the
@@ -60,7 +60,7 @@ func (m *removals) removeAfter(name string, creation <-chan error) {
 		if err != nil && !unanswered(err) {
 			return nil
 		}
-		return m.retry(name, err != nil)
+		return m.retry(name, name, err != nil)
 	})
 }
 
@@ -102,10 +102,10 @@ func (m *removals) start(name string, work func() error) {
 
 // retry attempts a removal until it succeeds. That a container is not there is a success, but where it may come to exist
 // only at the last attempt.
-func (m *removals) retry(name string, unsure bool) error {
+func (m *removals) retry(name, id string, unsure bool) error {
 	pause := m.limits.retry
 	for attempt := 1; ; attempt++ {
-		gone, err := m.attempt(context.Background(), name)
+		gone, err := m.attempt(context.Background(), id)
 		if err == nil && !(gone && unsure) {
 			m.log.Debug("container removed", "container", name)
 			return nil

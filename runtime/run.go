@@ -79,6 +79,7 @@ type execution struct {
 	api            dockerAPI
 	stdout, stderr *capture
 	exited         chan exit // gets one value after the subscription
+	id             string    // the engine's, by which the container is found even when somebody renames it
 	started        bool      // the engine was asked to start the program
 	result         Result
 }
