@@ -131,9 +131,14 @@ func (e *BuildError) Unwrap() error { return e.Err }
 type TimeoutError struct {
 	Skill string
 	After time.Duration
+	Doing string // what the engine had not finished by then, as in "creating the container"; "" when the program ran
 }
 
 func (e *TimeoutError) Error() string {
+	if e.Doing != "" {
+		return fmt.Sprintf("%s: ended after %s, the time limit of a call, while the engine was still %s. "+
+			"See whether the engine is overloaded or hangs (does `docker ps` answer?), or raise the skill's `timeout`.", e.Skill, e.After, e.Doing)
+	}
 	return fmt.Sprintf("%s: killed after %s, the time limit of a call. Give it less to do, or raise the skill's `timeout`.", e.Skill, e.After)
 }
 

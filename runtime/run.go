@@ -147,7 +147,11 @@ func (x *execution) explain(ctx context.Context, err error, doing string) error 
 func (x *execution) interrupted(ctx context.Context, doing string) error {
 	cause := context.Cause(ctx)
 	if errors.Is(cause, errTimeout) {
-		return &TimeoutError{Skill: x.spec.Skill, After: x.spec.Timeout}
+		timeout := &TimeoutError{Skill: x.spec.Skill, After: x.spec.Timeout}
+		if doing != doingRun {
+			timeout.Doing = doing
+		}
+		return timeout
 	}
 	return &CancelledError{Skill: x.spec.Skill, Doing: doing, Err: cause}
 }
