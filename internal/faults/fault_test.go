@@ -13,7 +13,7 @@ import (
 type fault struct {
 	group, name string
 	short       bool // part of the shortened form
-	unpromised  bool // skillet does not promise to bear it, and docs/security.md says so; the matrix tells when it does
+	unpromised  bool // it leaves containers behind, which docs/security.md admits; nothing else is excused
 
 	// The server and its tool, which is a shell.
 	flags   []string // of skillet serve

@@ -72,6 +72,10 @@ func (s *scene) countLeftovers() {
 			break
 		}
 	}
+	if s.unpromised {
+		s.Logf("left, as docs/security.md says: %d containers, %d volumes", len(left.containers), len(left.volumes))
+		return
+	}
 	s.problem("left: %d containers, %d volumes", len(left.containers), len(left.volumes))
 	s.Logf("left behind:\n%s\n%s", s.engine.docker(s.T, "ps", "-a", "--filter", "name=skillet-"+s.tool), strings.Join(left.volumes, "\n"))
 }
@@ -146,7 +150,7 @@ func (s *scene) judgeServers() {
 			s.Logf("log of the server:\n%s", server.log)
 		}
 	}
-	if s.unpromised && len(s.problems) == 0 {
+	if s.unpromised && len(s.leftovers.containers)+len(s.leftovers.volumes) == 0 {
 		s.Error("skillet bears it: promise it, in docs/security.md and here")
 	}
 	if left := s.engine.containers(s.T, s.tool, true); len(left) > 0 && len(s.leftovers.containers) == 0 {
@@ -171,10 +175,6 @@ func (s *scene) judgePings(took []time.Duration) {
 func (s *scene) problem(format string, args ...any) {
 	s.Helper()
 	s.problems = append(s.problems, fmt.Sprintf(format, args...))
-	if s.unpromised {
-		s.Logf(format, args...)
-		return
-	}
 	s.Errorf(format, args...)
 }
 

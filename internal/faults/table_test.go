@@ -60,14 +60,14 @@ func (s *scene) left() string {
 // verdict is "ok" with what was measured, or the first thing that is wrong.
 func (s *scene) verdict() string {
 	switch {
-	case s.unpromised && len(s.problems) > 0:
-		return fmt.Sprintf("not promised: %.160s", s.problems[0])
 	case len(s.problems) > 1:
 		return fmt.Sprintf("FAILED: %.160s (and %d more)", s.problems[0], len(s.problems)-1)
 	case len(s.problems) == 1:
 		return fmt.Sprintf("FAILED: %.160s", s.problems[0])
 	case s.Failed():
 		return "FAILED before its end"
+	case s.unpromised:
+		return "NOT MET: what is left behind, which is not promised yet"
 	case len(s.notes) > 0:
 		return "ok (" + strings.Join(s.notes, ", ") + ")"
 	}
