@@ -40,15 +40,16 @@ func (c *connection) Accept(ctx context.Context, method string, raw json.RawMess
 		}
 	}
 	request.Answer = func() []byte {
+		id := requestID(raw)
 		if c.Endless(method) {
-			session.tag = requestID(raw)
+			session.tag = id
 			if c.server.mcp.RegisterSession(ctx, session) == nil {
 				defer c.server.mcp.UnregisterSession(ctx, session.id)
 			}
 		}
 		response := c.server.Handle(ctx, raw)
 		session.finish()
-		return encode(requestID(raw), response)
+		return encode(id, response)
 	}
 	return request
 }

@@ -116,11 +116,11 @@ func withPlace(ctx context.Context, p *place, err error) context.Context {
 
 // myTurn waits for the turn of the call that ctx belongs to. The error is *busyError or the context's.
 func myTurn(ctx context.Context) error {
-	switch place := ctx.Value(placeKey{}).(type) {
+	switch held := ctx.Value(placeKey{}).(type) {
 	case error:
-		return place
-	case interface{ wait(context.Context) error }:
-		return place.wait(ctx)
+		return held
+	case *place:
+		return held.wait(ctx)
 	}
 	return nil
 }

@@ -57,8 +57,8 @@ func (p *Policy) Approve(inv skills.Invocation) (Plan, error) {
 		}
 		return Plan{}, denied
 	}
-	approved := container.clone()
-	return Plan{container: &approved}, nil
+	// Nothing in it is shared: resolve made it anew from the invocation, and Plan.Container gives out copies.
+	return Plan{container: &container}, nil
 }
 
 // Denied returns the refusals in an error, nil when it is none.

@@ -329,9 +329,17 @@ func TestTheZeroPlanIsNotApproved(t *testing.T) {
 
 func TestAnApprovedPlanCannotBeChanged(t *testing.T) {
 	p, _ := policy.New(policy.Options{})
-	plan, err := p.Approve(skills.Invocation{Skill: "x", Image: "debian", Network: "none", PidsLimit: 1, Command: []string{"true"}})
+	inv := skills.Invocation{
+		Skill: "x", Image: "debian", Network: "none", PidsLimit: 1, Command: []string{"true"},
+		Environment: []string{"A=1"}, Stdin: []byte("in"), ExtraArgs: []string{"--group-add=1", "--label=a=b"},
+	}
+	plan, err := p.Approve(inv)
 	if err != nil {
 		t.Fatal(err)
+	}
+	inv.Command[0], inv.Environment[0], inv.Stdin[0], inv.ExtraArgs[0] = "false", "A=2", 'o', "--group-add=2"
+	if got := plan.Container(); got.Command[0] != "true" || got.Env[0] != "A=1" || string(got.Stdin) != "in" || got.GroupAdd[0] != "1" {
+		t.Errorf("was changed through the invocation: %+v", got)
 	}
 	c := plan.Container()
 	c.Command[0] = "false"
