@@ -53,10 +53,25 @@ type Container struct {
 	Labels      map[string]string
 	Keep        bool // leave the container behind, stopped (rm = false)
 
+	// Warm is how many idle containers are to be kept started for calls like this one, which differ from it in nothing
+	// but Entrypoint, Command, Env and Stdin. Each of them is made from an approved plan and serves one call.
+	Warm int
+
 	Stdin     []byte        // what the program reads on standard input; nil gives it none
 	Timeout   time.Duration // for the whole call
 	MaxOutput int64         // bytes kept of each of stdout and stderr; the rest is counted and dropped
 }
+
+// WarmAuto as a container's Warm is the number that its recent use suggests.
+const WarmAuto = -1
+
+// What the runtime has in every container for itself, and no plan can have: its supervisor runs from there.
+const (
+	// ReservedTarget is a directory of the container.
+	ReservedTarget = "/.skillet"
+	// ReservedVolumes begins the names of volumes.
+	ReservedVolumes = "skillet-supervisor"
+)
 
 // MountType says what is mounted.
 type MountType string

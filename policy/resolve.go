@@ -34,7 +34,11 @@ func (p *Policy) resolve(inv skills.Invocation) (Container, DeniedErrors) {
 		ReadOnlyRootfs: inv.ReadOnly, Network: inv.Network,
 		Memory: inv.Memory, NanoCPUs: inv.NanoCPUs, PidsLimit: inv.PidsLimit,
 		Keep: inv.Keep, Stdin: slices.Clone(inv.Stdin), Timeout: inv.Timeout, MaxOutput: inv.MaxOutput,
+		Warm: inv.Warm.Count,
 	}}
+	if inv.Warm.Auto {
+		r.container.Warm = WarmAuto
+	}
 	if inv.Entrypoint != "" {
 		r.container.Entrypoint = []string{inv.Entrypoint}
 	}
@@ -187,11 +191,8 @@ func (r *resolver) bind(rule, subject string, mount Mount) {
 // file descriptors are found there, and with them ways out (CVE-2024-21626).
 func kernels(inside string) bool {
 	inside = path.Clean(inside)
-	if inside == "/dev/shm" || strings.HasPrefix(inside, "/dev/shm/") {
-		return false
-	}
-	return slices.ContainsFunc([]string{"/proc", "/sys", "/dev"}, func(tree string) bool {
-		return inside == tree || strings.HasPrefix(inside, tree+"/")
+	return !under(inside, "/dev/shm") && slices.ContainsFunc([]string{"/proc", "/sys", "/dev"}, func(tree string) bool {
+		return under(inside, tree)
 	})
 }
 
@@ -206,5 +207,16 @@ func (r *resolver) mount(rule, subject string, mount Mount) {
 		r.deny(rule, subject, "the target lies in an interface of the kernel", "")
 		return
 	}
+	if under(mount.Target, ReservedTarget) {
+		r.deny(rule, subject, "the target is where skillet's own supervisor lies", "mount it elsewhere")
+		return
+	}
+	if mount.Type == MountVolume && strings.HasPrefix(mount.Source, ReservedVolumes) {
+		r.deny(rule, subject, "the volume is skillet's own, and every container runs from it", "use a volume of another name")
+		return
+	}
 	r.container.Mounts = append(r.container.Mounts, mount)
 }
+
+// under reports whether a clean path in the container is a directory or lies in it.
+func under(inside, dir string) bool { return inside == dir || strings.HasPrefix(inside, dir+"/") }

@@ -31,10 +31,18 @@ type Invocation struct {
 	NanoCPUs  int64 // 1e9 is one CPU, 0 when no limit was given
 	PidsLimit int64
 
+	Warm Warm // containers to keep started for such calls
+
 	Stdin     []byte // nil when the program gets no standard input
 	Timeout   time.Duration
 	MaxOutput int64 // bytes of each stream
 
 	Workdir string   // the working directory on the host, canonical
 	Outputs []string // files that the call is to make, relative to Workdir
+}
+
+// Warm is how many idle containers are kept started for a skill.
+type Warm struct {
+	Auto  bool // as many as its recent use suggests
+	Count int  // when not Auto
 }

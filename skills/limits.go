@@ -50,9 +50,9 @@ func readLimits(t tomldoc.Table, d *draft) {
 	if value, ok := t.Any("warm"); ok {
 		switch count, isInt := value.(int64); {
 		case value == "auto":
-			d.warm = Warm{Auto: true}
+			d.invocation.Warm = Warm{Auto: true}
 		case isInt && count >= 0 && count <= maxWarm:
-			d.warm = Warm{Count: int(count)}
+			d.invocation.Warm = Warm{Count: int(count)}
 		default:
 			t.Fail("warm", fmt.Sprintf(`expected "auto" or a number of idle containers, 0 to %d`, maxWarm), "")
 		}

@@ -59,7 +59,6 @@ type loader struct {
 // draft is a skill while it is read: what is inherited from [defaults] to skill to tool and instance.
 type draft struct {
 	invocation Invocation
-	warm       Warm
 	imageGiven bool // somewhere, be it wrongly
 	mountsLost bool // volumes were given that could not be read: what is mounted is not known
 }
@@ -76,9 +75,8 @@ func (l *loader) file(root tomldoc.Table) {
 	l.base = draft{
 		invocation: Invocation{
 			Network: "none", PidsLimit: defaultPidsLimit, Timeout: defaultTimeout, MaxOutput: defaultMaxOutput,
-			Workdir: l.env.Workdir, User: l.env.User, BuildRoot: l.dir,
+			Workdir: l.env.Workdir, User: l.env.User, BuildRoot: l.dir, Warm: Warm{Auto: true},
 		},
-		warm: Warm{Auto: true},
 	}
 	if defaults, ok := root.Table("defaults"); ok {
 		readLimits(defaults, &l.base)

@@ -51,7 +51,7 @@ func toolNames(set *skills.Set) []string {
 func plainInvocation(skill, image string) skills.Invocation {
 	return skills.Invocation{
 		Skill: skill, Image: image, BuildRoot: "/etc/skillet", Network: "none", User: "1000:100",
-		PidsLimit: 256, Timeout: time.Minute, MaxOutput: 1 << 20, Workdir: "/work/dir",
+		PidsLimit: 256, Warm: skills.Warm{Auto: true}, Timeout: time.Minute, MaxOutput: 1 << 20, Workdir: "/work/dir",
 	}
 }
 
@@ -60,7 +60,7 @@ func TestASkillThatNamesOnlyItsImageHasTheDefaults(t *testing.T) {
 	if diff := cmp.Diff(plainInvocation("x", "alpine"), skill.Prototype()); diff != "" {
 		t.Error(diff)
 	}
-	if !skill.Raw() || !skill.Warm.Auto || skill.Output != skills.OutputText || !skill.Succeeded(0) || skill.Succeeded(1) {
+	if !skill.Raw() || !skill.Prototype().Warm.Auto || skill.Output != skills.OutputText || !skill.Succeeded(0) || skill.Succeeded(1) {
 		t.Errorf("got %+v", skill)
 	}
 	if want := "Run a fresh container of the image alpine"; skill.Description != want {
@@ -133,7 +133,7 @@ tools.own = { args = [], timeout = "1m30s", pids_limit = 30, max_output = "30B",
 	got := map[string]limits{}
 	for _, skill := range set.Skills {
 		p := skill.Prototype()
-		got[skill.Name] = limits{p.Timeout, p.Memory, p.NanoCPUs, p.PidsLimit, p.MaxOutput, skill.Warm}
+		got[skill.Name] = limits{p.Timeout, p.Memory, p.NanoCPUs, p.PidsLimit, p.MaxOutput, p.Warm}
 	}
 	want := map[string]limits{
 		"inherits":       {10 * time.Second, 1 << 30, 2e9, 10, 10 << 10, skills.Warm{Count: 3}},
@@ -176,7 +176,7 @@ docker.image = "alpine"
 	if diff := cmp.Diff(skills.Annotations{ReadOnly: &yes, Destructive: &no, OpenWorld: &no}, skill.Annotations); diff != "" {
 		t.Error(diff)
 	}
-	if skill.Title != "X" || skill.Description != "does x" || skill.Line != 3 || skill.Warm != (skills.Warm{Count: 1000}) {
+	if skill.Title != "X" || skill.Description != "does x" || skill.Line != 3 || skill.Prototype().Warm != (skills.Warm{Count: 1000}) {
 		t.Errorf("got %+v", skill)
 	}
 	for code, want := range map[int]bool{0: true, 1: true, 2: false, 255: true} {

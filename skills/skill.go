@@ -31,7 +31,6 @@ type Skill struct {
 	Output       Output
 	OutputSchema json.RawMessage // of the structured content when Output is OutputJSON, else nil
 	Success      []int           // exit codes that are no failure
-	Warm         Warm
 
 	raw          bool
 	parameters   []*parameter
@@ -59,12 +58,6 @@ const (
 	OutputJSON  Output = "json"  // standard output is JSON and becomes the structured content
 	OutputFiles Output = "files" // the files named by `outputs`
 )
-
-// Warm is how many idle containers are kept started for a skill.
-type Warm struct {
-	Auto  bool
-	Count int // when not Auto
-}
 
 // Prototype returns an invocation without a caller's arguments: the image, mounts, limits and flags that every call of
 // the skill has.

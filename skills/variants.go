@@ -92,7 +92,7 @@ func (l *loader) instance(t tomldoc.Table, d *draft) {
 
 // tool reads how one tool is called, from the table that says so.
 func (l *loader) tool(t tomldoc.Table, name string, d draft, about []tomldoc.Table) {
-	s := &Skill{Name: name, Line: about[len(about)-1].Line(), Warm: d.warm, prototype: d.invocation}
+	s := &Skill{Name: name, Line: about[len(about)-1].Line(), prototype: d.invocation}
 	s.prototype.Skill = name
 	for _, table := range about {
 		readAbout(table, s)

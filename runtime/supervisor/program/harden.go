@@ -1,0 +1,66 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"syscall"
+
+	"skillet/runtime/supervisor/wire"
+)
+
+// harden keeps the program out of the supervisor, which has the same user.
+//
+// A process that is not dumpable belongs to root in /proc, and nobody without CAP_SYS_PTRACE can trace it or look at its memory,
+// its files and its environment (proc(5), ptrace(2), PR_SET_DUMPABLE in prctl(2)). As the first process of its PID namespace
+// it gets no signal from inside that it does not handle, SIGKILL and SIGSTOP included (pid_namespaces(7)); those that it does
+// handle it hands on to the program.
+//
+// The program may use up the container's memory and processes. So the supervisor makes the threads that it may ever need
+// beforehand, and collects garbage, of which it makes next to none, only in need.
+func harden() {
+	const setDumpable = 4
+	_, _, _ = syscall.RawSyscall(syscall.SYS_PRCTL, setDumpable, 0, 0)
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(2 * wire.MaxOrder)
+	runtime.GOMAXPROCS(1)
+	makeThreads(4)
+}
+
+// makeThreads makes threads that the runtime keeps for later.
+func makeThreads(n int) {
+	var busy, done sync.WaitGroup
+	busy.Add(n)
+	for range n {
+		done.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			busy.Done()
+			busy.Wait() // for a thread each
+		})
+	}
+	done.Wait()
+}
+
+// oomKilled tells whether the kernel has killed a process of the container for want of memory (cgroup v2: memory.events; v1:
+// memory.oom_control).
+func oomKilled() bool {
+	for _, file := range []string{"/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue
+		}
+		for line := range bytes.Lines(text) {
+			if count, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
+				n, err := strconv.Atoi(string(bytes.TrimSpace(count)))
+				return err == nil && n > 0
+			}
+		}
+	}
+	return false
+}

@@ -1,0 +1,165 @@
+//go:build linux
+
+// The supervisor is the first process of a container. It waits on its standard input for an order, runs the program that the
+// order names as its child, and tells on its standard output how that ended. Then it ends, and the container with it.
+//
+// It is there to make calls fast and their end certain. A container that was started ahead waits in it for a call; its word
+// on the program's exit comes some thirty milliseconds before the engine's; and when the connection to skillet goes, or
+// the order's time is over, it kills the program by itself. Package wire has what is said, docs/supervisor.md why.
+//
+// It has to work in every image and within every limit, so it is one static binary, takes about a mebibyte of memory, starts no
+// thread once the program runs, and needs nothing of the image.
+//
+//   - main.go: from the order to the exit
+//   - program.go: the child and its pipes
+//   - input.go, output.go: what it reads and writes
+//   - harden.go: why the program cannot get at the supervisor
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"skillet/runtime/supervisor/wire"
+)
+
+// What the container exits with when there is no program's exit code to pass on. Nobody but a reader of `docker events` sees it.
+const (
+	exitIdle   = 0   // ended before there was an order
+	exitLost   = 137 // the connection was lost, and the program killed
+	exitNotRun = 127
+)
+
+const (
+	// maxIdle ends a supervisor whose order never comes although its connection seems to be there.
+	maxIdle = time.Hour
+	// lastWords is how long the end of a program's output and the report of its exit may take once its time is over.
+	lastWords = 5 * time.Second
+)
+
+func main() {
+	signals := catch()
+	harden()
+	link := newLink()
+	order, ok := await(link, signals)
+	if !ok {
+		os.Exit(exitIdle)
+	}
+	os.Exit(run(link, order, signals))
+}
+
+// signals are those that came in. That children have ended has a channel of its own, which no flood of others can fill.
+type signals struct {
+	others   chan os.Signal
+	children chan os.Signal
+}
+
+// catch catches all signals: what is not caught would end the container.
+func catch() signals {
+	s := signals{others: make(chan os.Signal, 64), children: make(chan os.Signal, 1)}
+	signal.Notify(s.others)
+	signal.Notify(s.children, syscall.SIGCHLD)
+	return s
+}
+
+// await says that the supervisor is ready, and waits for an order that is to be carried out.
+func await(link *link, signals signals) (wire.OrderFrame, bool) {
+	if link.send(wire.Ready, nil) != nil {
+		return wire.OrderFrame{}, false
+	}
+	ordered := make(chan wire.OrderFrame)
+	go func() {
+		defer close(ordered)
+		order, err := link.order()
+		if err == nil {
+			ordered <- order
+		}
+	}()
+	idle := time.NewTimer(maxIdle)
+	defer idle.Stop()
+	for {
+		select {
+		case order, ok := <-ordered:
+			return order, ok
+		case signal := <-signals.others:
+			// The engine is shutting down, or somebody stops the container.
+			if signal == syscall.SIGTERM || signal == syscall.SIGINT || signal == syscall.SIGQUIT {
+				return wire.OrderFrame{}, false
+			}
+		case <-idle.C:
+			return wire.OrderFrame{}, false
+		}
+	}
+}
+
+// run carries the order out, and returns the container's exit code.
+func run(link *link, order wire.OrderFrame, signals signals) int {
+	p, err := start(order)
+	if err != nil {
+		_ = link.send(wire.Exit, notStarted(err).Encode())
+		return exitNotRun
+	}
+	lost := make(chan struct{})
+	go func() {
+		defer close(lost)
+		link.serve(p)
+	}()
+	p.pass(link)
+	over := deadline(order.Limit)
+	outOfTime := false
+	for !p.ended {
+		select {
+		case <-signals.children:
+			p.reap()
+		case signal := <-signals.others:
+			p.signal(signal.(syscall.Signal))
+		case <-over:
+			outOfTime, over = true, nil
+			p.killAll()
+		case <-lost:
+			return exitLost // the kernel kills all else with the first process
+		}
+	}
+	return report(link, p, outOfTime, lost)
+}
+
+// deadline is a channel that gives a value when the limit is over; never without one.
+func deadline(limit time.Duration) <-chan time.Time {
+	if limit <= 0 {
+		return nil
+	}
+	return time.After(limit)
+}
+
+// report makes sure that nothing runs any more, and tells how the program ended, after all that it wrote.
+func report(link *link, p *program, outOfTime bool, lost <-chan struct{}) int {
+	p.killAll()
+	p.reapAll()
+	exit := p.exit(outOfTime)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		exit.Cut = !p.drained()
+		_ = link.send(wire.Exit, exit.Encode())
+	}()
+	var patience <-chan time.Time // a client that does not read is waited for until its own time is over
+	if outOfTime {
+		patience = time.After(lastWords)
+	}
+	select {
+	case <-told:
+	case <-lost:
+	case <-patience:
+	}
+	return containerExit(exit)
+}
+
+// containerExit is the program's exit code as a shell would give it.
+func containerExit(e wire.ExitFrame) int {
+	if e.How == wire.Exited {
+		return e.Code
+	}
+	return 128 + e.Code
+}

@@ -1,0 +1,204 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"skillet/runtime/supervisor/wire"
+)
+
+// program is the child that the order asked for.
+type program struct {
+	pid            int
+	input          *os.File // nil where there is none
+	output, errors *pump
+	ended          bool
+	status         syscall.WaitStatus
+}
+
+// startError is why a program did not begin.
+type startError struct {
+	name string
+	err  error
+}
+
+func (e *startError) Error() string { return e.name + ": " + e.err.Error() }
+
+// start starts the program with what the engine has given the supervisor: user, groups, capabilities, limits, working directory,
+// umask. Only the standard streams are its own, and its session, since a container's first process leads one.
+func start(order wire.OrderFrame) (*program, error) {
+	env := merge(os.Environ(), order.Env)
+	path, err := find(order.Args[0], env)
+	if err != nil {
+		return nil, &startError{order.Args[0], err}
+	}
+	var pipes pipes
+	defer pipes.closeTheirs()
+	stdin, err := pipes.input(order.Input)
+	if err != nil {
+		return nil, &startError{"pipe", err}
+	}
+	stdout, stderr := pipes.output(), pipes.output()
+	if pipes.failed != nil {
+		return nil, &startError{"pipe", pipes.failed}
+	}
+	files := make([]uintptr, 0, len(pipes.theirs))
+	for _, file := range pipes.theirs {
+		files = append(files, file.Fd())
+	}
+	pid, err := syscall.ForkExec(path, order.Args, &syscall.ProcAttr{Env: env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true}})
+	if err != nil {
+		return nil, &startError{order.Args[0], err}
+	}
+	return &program{pid: pid, input: stdin, output: newPump(stdout, wire.Output), errors: newPump(stderr, wire.ErrorOutput)}, nil
+}
+
+// merge sets variables in the place of those that are there, or after them, as the engine does. An empty HOME is left out:
+// then the engine's own counts, which is that of the user database.
+func merge(base, more []string) []string {
+	env := append([]string(nil), base...)
+	at := make(map[string]int, len(env))
+	for i, variable := range env {
+		name, _, _ := strings.Cut(variable, "=")
+		at[name] = i
+	}
+	for _, variable := range more {
+		name, value, _ := strings.Cut(variable, "=")
+		i, there := at[name]
+		switch {
+		case name == "HOME" && value == "" && there:
+		case there:
+			env[i] = variable
+		default:
+			at[name] = len(env)
+			env = append(env, variable)
+		}
+	}
+	return env
+}
+
+// find finds the program as the engine does, in the PATH that the program will have.
+func find(name string, env []string) (string, error) {
+	for _, variable := range env {
+		if path, ok := strings.CutPrefix(variable, "PATH="); ok {
+			_ = os.Setenv("PATH", path)
+		}
+	}
+	path, err := exec.LookPath(name)
+	var looked *exec.Error
+	if errors.As(err, &looked) {
+		err = looked.Err
+	}
+	return path, err
+}
+
+// notStarted is the exit of a program that did not begin.
+func notStarted(err error) wire.ExitFrame {
+	exit := wire.ExitFrame{How: wire.NotStarted, Text: err.Error()}
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &errno):
+		exit.Code = int(errno)
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
+		exit.Code = int(syscall.ENOENT)
+	case errors.Is(err, os.ErrPermission):
+		exit.Code = int(syscall.EACCES)
+	}
+	return exit
+}
+
+// signal passes a signal on. SIGURG is what the supervisor's own runtime sends itself.
+func (p *program) signal(signal syscall.Signal) {
+	if signal != syscall.SIGURG && signal != syscall.SIGCHLD {
+		_ = syscall.Kill(p.pid, signal) // it is not reaped yet, so the number is still its own
+	}
+}
+
+// killAll kills all processes of the container but the supervisor: it is the first one of its PID namespace, and -1 means all
+// that it can see (kill(2)).
+func (p *program) killAll() { _ = syscall.Kill(-1, syscall.SIGKILL) }
+
+// reap takes in the processes that have ended, orphans included.
+func (p *program) reap() {
+	for {
+		var status syscall.WaitStatus
+		pid, err := syscall.Wait4(-1, &status, syscall.WNOHANG, nil)
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || pid <= 0 {
+			return
+		}
+		if pid == p.pid && (status.Exited() || status.Signaled()) {
+			p.ended, p.status = true, status
+		}
+	}
+}
+
+// reapAll returns when no process is left but the supervisor. One that cannot be killed, since it waits for a device, ends with
+// the container at the latest.
+func (p *program) reapAll() {
+	for deadline := time.Now().Add(lastWords); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		p.reap()
+		if _, err := syscall.Wait4(-1, nil, syscall.WNOHANG, nil); err == syscall.ECHILD {
+			return
+		}
+		p.killAll() // a fork bomb may have forked in between
+	}
+}
+
+// exit is how the program ended.
+func (p *program) exit(outOfTime bool) wire.ExitFrame {
+	exit := wire.ExitFrame{How: wire.Exited, Code: p.status.ExitStatus()}
+	switch {
+	case outOfTime:
+		exit.How, exit.Code = wire.OutOfTime, int(syscall.SIGKILL)
+	case p.status.Signaled():
+		exit.How, exit.Code = wire.Signalled, int(p.status.Signal())
+	}
+	if exit.How != wire.Exited || exit.Code != 0 {
+		exit.OOMKilled = oomKilled()
+	}
+	return exit
+}
+
+// pipes are the ends that the program gets, and that the supervisor closes once it has them.
+type pipes struct {
+	theirs []*os.File
+	failed error
+}
+
+// input makes standard input, and returns the end to write to; nil where the program is to have none.
+func (p *pipes) input(wanted bool) (*os.File, error) {
+	if !wanted {
+		null, err := os.Open(os.DevNull)
+		p.theirs = append(p.theirs, null)
+		return nil, err
+	}
+	read, write, err := os.Pipe()
+	p.theirs = append(p.theirs, read)
+	return write, err
+}
+
+// output makes a pipe for the program to write to, and returns the end to read from.
+func (p *pipes) output() *os.File {
+	read, write, err := os.Pipe()
+	if err != nil {
+		p.failed = err
+		return nil
+	}
+	p.theirs = append(p.theirs, write)
+	return read
+}
+
+func (p *pipes) closeTheirs() {
+	for _, file := range p.theirs {
+		_ = file.Close()
+	}
+}
