@@ -17,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
@@ -42,6 +43,9 @@ type dockerAPI interface {
 	ImageInspect(ctx context.Context, ref string, options ...client.ImageInspectOption) (image.InspectResponse, error)
 	ImageBuild(ctx context.Context, tar io.Reader, options build.ImageBuildOptions) (build.ImageBuildResponse, error)
 	ImagePull(ctx context.Context, ref string, options image.PullOptions) (io.ReadCloser, error)
+	CopyToContainer(ctx context.Context, id, path string, content io.Reader, options container.CopyToContainerOptions) error
+	CopyFromContainer(ctx context.Context, id, path string) (io.ReadCloser, container.PathStat, error)
+	Events(ctx context.Context, options events.ListOptions) (<-chan events.Message, <-chan error)
 	ServerVersion(ctx context.Context) (types.Version, error)
 	Info(ctx context.Context) (system.Info, error)
 	ClientVersion() string
@@ -59,8 +63,9 @@ type engine struct {
 	limits  limits
 	connect func(context.Context) (dockerAPI, error) // negotiate, but for tests
 
-	mu  sync.Mutex
-	api dockerAPI // nil until an engine has answered, and after it was lost
+	mu   sync.Mutex
+	api  dockerAPI // nil until an engine has answered, and after it was lost
+	arch *string   // of that engine's machine, nil until somebody has asked
 }
 
 // newEngine checks the address and the certificates, and makes no request.
@@ -161,9 +166,34 @@ func (e *engine) session(ctx context.Context) (dockerAPI, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.api == nil {
-		e.api = fresh
+		e.api, e.arch = fresh, nil
 	}
 	return e.api, nil
+}
+
+// architecture is the engine's machine's, in the words of Go or of uname(1); "" when it does not say.
+func (e *engine) architecture(ctx context.Context, api dockerAPI) (string, error) {
+	e.mu.Lock()
+	known := e.arch
+	if e.api != api {
+		known = nil
+	}
+	e.mu.Unlock()
+	if known != nil {
+		return *known, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, e.limits.request)
+	defer cancel()
+	version, err := api.ServerVersion(bounded)
+	if err != nil {
+		return "", err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.api == api {
+		e.arch = &version.Arch
+	}
+	return version.Arch, nil
 }
 
 // forget makes the next session negotiate anew.

@@ -60,15 +60,24 @@ func newSDKClient(t *testing.T) *client.Client {
 
 func checkNothingLeft(ctx context.Context, t *testing.T, r *Runtime) {
 	t.Helper()
-	left, err := newSDKClient(t).ContainerList(ctx, container.ListOptions{
-		All:     true,
-		Filters: filters.NewArgs(filters.Arg("label", labelInstance+"="+r.owner.instance)),
-	})
-	if err != nil {
-		t.Errorf("listing containers: %v", err)
-	}
-	for _, c := range left {
-		t.Errorf("left behind: %s (%s)", c.Names[0], c.Status)
+	// An engine lists what it removes for some milliseconds after it has said that it is gone, without its name.
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
+		left, err := newSDKClient(t).ContainerList(ctx, container.ListOptions{
+			All:     true,
+			Filters: filters.NewArgs(filters.Arg("label", labelInstance+"="+r.owner.instance)),
+		})
+		if err != nil {
+			t.Fatalf("listing containers: %v", err)
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			for _, c := range left {
+				t.Errorf("left behind: %s %v (%s)", c.ID, c.Names, c.Status)
+			}
+			return
+		}
 	}
 }
 

@@ -165,6 +165,27 @@ func (e *CancelledError) Error() string {
 
 func (e *CancelledError) Unwrap() error { return e.Err }
 
+// LostError says that a call's container has ended without a word on how its program did: somebody has killed or removed it, or
+// there was no memory left even for its supervisor. The call is not to be repeated blindly.
+type LostError struct {
+	Skill     string
+	Container string // its name
+	ExitCode  int    // the container's
+	Detail    string // the last words of its supervisor, "" when there are none
+	Err       error  // the end of the connection to it
+}
+
+func (e *LostError) Error() string {
+	text := fmt.Sprintf("%s: the container %s ended in the midst of the call (exit code %d), and the program may or may not have done its work. "+
+		"It was killed or removed from outside, or ran out of memory.", e.Skill, e.Container, e.ExitCode)
+	if e.Detail != "" {
+		text += " Its last words: " + strings.TrimSpace(e.Detail)
+	}
+	return text
+}
+
+func (e *LostError) Unwrap() error { return e.Err }
+
 // UnkilledError says that a call has ended whose container may still run, because the engine did not confirm its end.
 // It wraps the reason for the call's end. The removal is still tried for a while after that.
 type UnkilledError struct {

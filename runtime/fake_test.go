@@ -18,6 +18,7 @@ import (
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/build"
 	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/image"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/api/types/system"
@@ -66,13 +67,15 @@ func newFakeRuntime(t *testing.T, fake *fakeEngine) *Runtime {
 		create:    150 * time.Millisecond,
 		start:     150 * time.Millisecond,
 		kill:      100 * time.Millisecond,
+		word:      50 * time.Millisecond,
+		vanish:    100 * time.Millisecond,
 		drain:     50 * time.Millisecond,
 		image:     5 * time.Second,
 		retry:     10 * time.Millisecond,
 	}
 	engine := &engine{address: "fake://", limits: limits}
 	engine.connect = func(context.Context) (dockerAPI, error) { return fake, nil }
-	return newRuntime(engine, limits, slog.New(slog.DiscardHandler))
+	return newRuntime(engine, limits, IdleLimits{}, slog.New(slog.DiscardHandler))
 }
 
 // hang answers when the request's context ends.
@@ -280,6 +283,21 @@ func (f *fakeEngine) ImagePull(ctx context.Context, _ string, _ image.PullOption
 	return io.NopCloser(strings.NewReader(f.pulling)), nil
 }
 
+func (f *fakeEngine) CopyToContainer(ctx context.Context, _, _ string, _ io.Reader, _ container.CopyToContainerOptions) error {
+	return f.enter(ctx, "copy to")
+}
+
+func (f *fakeEngine) CopyFromContainer(ctx context.Context, _, _ string) (io.ReadCloser, container.PathStat, error) {
+	return nil, container.PathStat{}, errors.Join(f.enter(ctx, "copy from"), cerrdefs.ErrNotFound)
+}
+
+func (f *fakeEngine) Events(ctx context.Context, _ events.ListOptions) (<-chan events.Message, <-chan error) {
+	errs := make(chan error, 1)
+	errs <- errors.Join(f.enter(ctx, "events"), errBroken)
+	return nil, errs
+}
+
+// ServerVersion names no machine that there is a supervisor for: programs run by themselves.
 func (f *fakeEngine) ServerVersion(ctx context.Context) (types.Version, error) {
 	return types.Version{}, f.enter(ctx, "version")
 }

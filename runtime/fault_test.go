@@ -48,7 +48,7 @@ func TestACallMakesNoRequestThatItDoesNotNeed(t *testing.T) {
 		t.Fatalf("%s, %v", brief(result), err)
 	}
 	closeAndCheck(t, r, fake)
-	if want := []string{"create", "attach", "wait", "start", "remove"}; !slices.Equal(fake.calls, want) {
+	if want := []string{"version", "create", "attach", "wait", "start", "remove"}; !slices.Equal(fake.calls, want) {
 		t.Errorf("requests %v, want %v", fake.calls, want)
 	}
 }

@@ -82,12 +82,18 @@ func (r *Runtime) hasImage(ctx context.Context, api dockerAPI, c policy.Containe
 		return false, nil
 	case err != nil:
 		return false, err
-	case c.Platform == "":
-		return true, nil
 	}
-	want := newPlatform(c.Platform)
+	return onPlatform(found, c.Platform), nil
+}
+
+// onPlatform tells whether an image is for a platform; every image is for "".
+func onPlatform(found image.InspectResponse, platform string) bool {
+	if platform == "" {
+		return true
+	}
+	want := newPlatform(platform)
 	return found.Os == want.OS && found.Architecture == want.Architecture &&
-		(want.Variant == "" || found.Variant == want.Variant), nil
+		(want.Variant == "" || found.Variant == want.Variant)
 }
 
 func (r *Runtime) pull(ctx context.Context, api dockerAPI, c policy.Container, line func(string)) error {

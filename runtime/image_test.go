@@ -79,7 +79,7 @@ func TestAnAbsentImageIsPulledAndTheCreationRepeated(t *testing.T) {
 		t.Errorf("%s, %v, progress %q", brief(result), err, progress.String())
 	}
 	closeAndCheck(t, r, fake)
-	if want := []string{"create", "image inspect", "image inspect", "pull", "create", "attach", "wait", "start", "remove"}; !slices.Equal(fake.calls, want) {
+	if want := []string{"version", "create", "image inspect", "image inspect", "pull", "create", "attach", "wait", "start", "remove"}; !slices.Equal(fake.calls, want) {
 		t.Errorf("requests %v", fake.calls)
 	}
 }

@@ -86,7 +86,7 @@ func TestTheProgramsSurroundingsAreThePlans(t *testing.T) {
 	c.ReadOnlyRootfs, c.Init = true, true
 	c.Ulimits = []policy.Ulimit{{Name: "nofile", Soft: 77, Hard: 99}}
 	got := output(t, r, c)
-	for _, want := range []string{"a b|/var/tmp|1234:5678|5678 4321|box", "Read-only file system", "\n77\n", "init"} {
+	for _, want := range []string{"a b|/var/tmp|1234:5678|5678 4321|box", "Read-only file system", "\n77\n", "supervisor"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in %q", want, got)
 		}

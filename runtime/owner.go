@@ -54,14 +54,15 @@ func processStart(pid int) string {
 
 // Labels of every container. Those of a Plan never replace them: nothing that begins with the prefix is taken from it.
 const (
-	labelPrefix   = "skillet."
-	labelSkill    = "skillet.skill"    // the tool's name
-	labelInstance = "skillet.instance" // whose container it is
-	labelHost     = "skillet.host"
-	labelPID      = "skillet.pid"
-	labelStarted  = "skillet.started"
-	labelLifetime = "skillet.lifetime" // seconds after its creation in which it has to be gone; 0 for no limit
-	labelKeep     = "skillet.keep"     // it is to stay, stopped
+	labelPrefix     = "skillet."
+	labelSkill      = "skillet.skill"    // the tool's name
+	labelInstance   = "skillet.instance" // whose container it is
+	labelHost       = "skillet.host"
+	labelPID        = "skillet.pid"
+	labelStarted    = "skillet.started"
+	labelLifetime   = "skillet.lifetime"   // seconds after its creation in which it has to be gone; 0 for no limit
+	labelSupervised = "skillet.supervised" // it ends by itself, and the engine removes it then
+	labelKeep       = "skillet.keep"       // it is to stay, stopped
 )
 
 // closing is what a container may live beyond its call's time limit: until it was killed and removed, on a busy engine.

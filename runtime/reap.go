@@ -68,7 +68,11 @@ func (r *Runtime) reap(c container.Summary) {
 	if c.Labels[labelKeep] != "true" {
 		if r.removals.hold(c.ID) {
 			defer r.removals.release(c.ID)
-			r.removals.remove(c.ID, c.ID)
+			if c.Labels[labelSupervised] == "true" && c.State != container.StateCreated {
+				r.removals.end(c.ID, c.ID)
+			} else {
+				r.removals.remove(c.ID, c.ID)
+			}
 		}
 		return
 	}

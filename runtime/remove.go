@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -50,6 +51,43 @@ func newRemovals(engine *engine, limits limits, log *slog.Logger) *removals {
 // remove removes a container that exists.
 func (m *removals) remove(name, id string) {
 	m.start(name, func() error { return m.retry(name, id, false) })
+}
+
+// expect waits for a container that ends by itself and that the engine then removes; gone tells when. One that stays is removed.
+//
+// It is not removed before that: an engine that is asked to remove what it removes by itself can go on listing it for ever
+// (seen with Docker 20.10: "Removal In Progress", and no such container).
+func (m *removals) expect(name, id string, gone <-chan exit, unsubscribe func()) {
+	m.start(name, func() error {
+		defer unsubscribe()
+		select {
+		case end := <-gone:
+			if end.err == nil {
+				m.log.Debug("container removed", "container", name)
+				return nil
+			}
+		case <-time.After(m.limits.vanish):
+		}
+		return m.retry(name, id, false)
+	})
+}
+
+// end kills a container that the engine then removes by itself, and waits for that.
+func (m *removals) end(name, id string) {
+	m.start(name, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), m.limits.vanish)
+		defer cancel()
+		api, err := m.engine.session(ctx)
+		if err == nil {
+			_ = api.ContainerKill(ctx, id, "SIGKILL") // it is refused where the container has just ended
+			err = awaitRemoval(ctx, api, id)
+		}
+		if err == nil || cerrdefs.IsNotFound(err) {
+			m.log.Debug("container removed", "container", name)
+			return nil
+		}
+		return m.retry(name, id, false)
+	})
 }
 
 // removeAfter removes a container when the answer to its creation is there, which must come in bounded time. Where the
@@ -131,6 +169,9 @@ func (m *removals) attempt(ctx context.Context, name string) (gone bool, _ error
 	}
 	// Anonymous volumes, which an image can ask for, outlive their container otherwise.
 	err = api.ContainerRemove(ctx, name, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	if cerrdefs.IsConflict(err) && strings.Contains(err.Error(), "already in progress") {
+		err = awaitRemoval(ctx, api, name)
+	}
 	if cerrdefs.IsNotFound(err) {
 		return true, nil
 	}
@@ -138,6 +179,17 @@ func (m *removals) attempt(ctx context.Context, name string) (gone bool, _ error
 		m.engine.forget(api)
 	}
 	return false, err
+}
+
+// awaitRemoval waits for a removal that the engine is at already.
+func awaitRemoval(ctx context.Context, api dockerAPI, name string) error {
+	removed, errs := api.ContainerWait(ctx, name, container.WaitConditionRemoved)
+	select {
+	case <-removed:
+		return nil
+	case err := <-errs:
+		return err
+	}
 }
 
 func (m *removals) isClosing() bool {

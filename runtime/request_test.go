@@ -339,6 +339,7 @@ func TestEveryFieldOfAContainerChangesTheRequest(t *testing.T) {
 	elsewhere := map[string]string{
 		"Build":     "the image's building",
 		"MaxOutput": "the captures",
+		"Warm":      "the pool",
 	}
 	plain := goldens()["plain"]
 	before, _ := json.Marshal(newRequest(plain, "name", someOwner))

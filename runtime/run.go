@@ -27,6 +27,7 @@ type Result struct {
 	Incomplete     bool          // the end of the output did not arrive: there may have been more
 	Duration       time.Duration // from the request for a container to this result, without the wait for an image
 	Container      string        // its name; it exists after the call only if the plan says Keep
+	Warm           bool          // it was started before the call
 }
 
 // errTimeout is the cause of a context that has ended for the plan's timeout.
@@ -45,12 +46,9 @@ func (r *Runtime) Run(ctx context.Context, plan policy.Plan, live IO) (Result, e
 
 func (r *Runtime) run(ctx context.Context, c policy.Container, live IO) (Result, error) {
 	x := &execution{
-		Runtime: r,
-		spec:    c,
-		request: newRequest(c, containerName(c.Skill), r.owner),
-		stdout:  newCapture(c.MaxOutput, live.Stdout),
-		stderr:  newCapture(c.MaxOutput, live.Stderr),
-		exited:  make(chan exit, 1),
+		vessel: r.newVessel(c, newRequest(c, containerName(c.Skill), r.owner)),
+		stdout: newCapture(c.MaxOutput, live.Stdout),
+		stderr: newCapture(c.MaxOutput, live.Stderr),
 	}
 	x.result = Result{ExitCode: -1, Container: x.request.Name}
 	err := x.call(ctx, live.Progress)
@@ -73,33 +71,23 @@ func containerName(skill string) string {
 
 // execution is one call on its way.
 type execution struct {
-	*Runtime
-	spec           policy.Container
-	request        request
-	api            dockerAPI
+	*vessel        // the container that the call has come to
 	stdout, stderr *capture
-	exited         chan exit // gets one value after the subscription
-	id             string    // the engine's, by which the container is found even when somebody renames it
-	started        bool      // the engine was asked to start the program
 	result         Result
-}
-
-// exit is how a program ended, or why that is not known.
-type exit struct {
-	code int
-	err  error
 }
 
 // call does everything but the sealing of the output.
 func (x *execution) call(ctx context.Context, progress io.Writer) error {
-	if !x.removals.hold(x.request.Name) {
+	// The name stands for the call until its container, which may get another, is on its way.
+	if name := x.request.Name; x.removals.hold(name) {
+		defer x.removals.release(name)
+	} else {
 		return ErrClosed
 	}
-	defer x.removals.release(x.request.Name)
 	begun := time.Now()
 	timed, stop := x.timed(ctx)
 	defer func() { stop() }()
-	err := x.create(timed)
+	err := x.attempt(timed)
 	if errors.Is(err, errNoImage) {
 		// The time limit is the program's: a first call could never succeed where a build takes longer than a call may.
 		stop()
@@ -108,13 +96,25 @@ func (x *execution) call(ctx context.Context, progress io.Writer) error {
 		}
 		begun = time.Now()
 		timed, stop = x.timed(ctx)
-		err = x.create(timed)
+		if err = x.attempt(timed); errors.Is(err, errNoImage) {
+			err = x.explain(timed, err, "creating the container")
+		}
 	}
-	defer func() { x.result.Duration = time.Since(begun) }()
-	if err != nil {
-		return x.explain(timed, err, "creating the container")
+	x.result.Duration = time.Since(begun)
+	return err
+}
+
+// attempt makes the call, in a container with a supervisor wherever that is possible. Its error is errNoImage when there is no
+// image to make one from.
+func (x *execution) attempt(ctx context.Context) error {
+	h, err := x.harness(ctx)
+	switch {
+	case err != nil:
+		return err
+	case h != nil:
+		return x.supervised(ctx, *h)
 	}
-	return x.inContainer(timed)
+	return x.plain(ctx)
 }
 
 // timed is ctx with the plan's time limit, if it has one.
@@ -123,35 +123,4 @@ func (x *execution) timed(ctx context.Context) (context.Context, context.CancelF
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeoutCause(ctx, x.spec.Timeout, errTimeout)
-}
-
-// explain turns the error of a request into one of the package's. That ctx has ended is more than any other reason.
-func (x *execution) explain(ctx context.Context, err error, doing string) error {
-	switch {
-	case over(ctx):
-		return x.interrupted(ctx, doing)
-	case errors.As(err, new(*EngineError)), errors.As(err, new(*ImageError)):
-		return err
-	case errors.Is(err, errNoImage):
-		return &ImageError{Skill: x.spec.Skill, Image: x.spec.Image, Platform: x.spec.Platform, Doing: "finding it after that was built or pulled", Err: err}
-	case unanswered(err):
-		if x.api != nil {
-			x.engine.forget(x.api)
-		}
-		return &EngineError{Address: x.engine.address, Doing: doing, Started: x.started, Err: err}
-	}
-	return newStartError(x.spec, err)
-}
-
-// interrupted is why ctx has ended: the plan's time limit, or the caller.
-func (x *execution) interrupted(ctx context.Context, doing string) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, errTimeout) {
-		timeout := &TimeoutError{Skill: x.spec.Skill, After: x.spec.Timeout}
-		if doing != doingRun {
-			timeout.Doing = doing
-		}
-		return timeout
-	}
-	return &CancelledError{Skill: x.spec.Skill, Doing: doing, Err: cause}
 }

@@ -15,6 +15,7 @@ type Options struct {
 	Host      string       // unix://PATH or tcp://HOST:PORT (on Windows npipe:// too); "" for the local engine's socket
 	TLSVerify bool         // check the certificate of an engine at tcp://
 	CertPath  string       // directory of ca.pem, cert.pem and key.pem for tcp://; "" for no TLS
+	Idle      IdleLimits   // of what [Runtime.Warm] keeps started
 	Logger    *slog.Logger // nil discards
 }
 
@@ -24,6 +25,8 @@ type Runtime struct {
 	engine   *engine
 	removals *removals
 	images   flights
+	resolved resolved
+	pool     *pool
 	limits   limits
 	log      *slog.Logger
 	warned   sync.Map // engine warnings that were logged already
@@ -36,6 +39,8 @@ type limits struct {
 	request   time.Duration // a request that costs the engine little
 	create    time.Duration // creating a container, which may copy a volume's content
 	start     time.Duration // starting it
+	word      time.Duration // what a supervisor may take to answer
+	vanish    time.Duration // what the engine may take to remove a container by itself
 	kill      time.Duration // from a kill to the exit that it brings about
 	drain     time.Duration // silence after the exit, before the rest of the output is given up
 	image     time.Duration // building or pulling an image
@@ -48,6 +53,8 @@ func defaultLimits() limits {
 		request:   30 * time.Second,
 		create:    2 * time.Minute,
 		start:     2 * time.Minute,
+		word:      700 * time.Millisecond,
+		vanish:    10 * time.Second,
 		kill:      10 * time.Second,
 		drain:     2 * time.Second,
 		image:     time.Hour,
@@ -66,17 +73,20 @@ func New(options Options) (*Runtime, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return newRuntime(engine, limits, log), nil
+	return newRuntime(engine, limits, options.Idle, log), nil
 }
 
-func newRuntime(engine *engine, limits limits, log *slog.Logger) *Runtime {
-	return &Runtime{
+func newRuntime(engine *engine, limits limits, idle IdleLimits, log *slog.Logger) *Runtime {
+	r := &Runtime{
 		owner:    thisProcess(),
 		engine:   engine,
 		removals: newRemovals(engine, limits, log),
+		resolved: resolved{limits: limits},
 		limits:   limits,
 		log:      log,
 	}
+	r.pool = newPool(r, idle)
+	return r
 }
 
 // randomName gives 60 random bits in characters that a container's name may have.
@@ -114,8 +124,9 @@ func (r *Runtime) Ping(ctx context.Context) (Engine, error) {
 	}, nil
 }
 
-// Close refuses further calls, waits until those that run have ended and all containers are removed, or until ctx ends,
+// Close refuses further calls, lets go of idle containers, waits until those that run have ended and all containers are removed, or until ctx ends,
 // and reports a [LeftoverError] when containers are left. It does not end calls: their own contexts do that.
 func (r *Runtime) Close(ctx context.Context) error {
+	r.pool.close()
 	return errors.Join(r.removals.close(ctx), r.engine.close())
 }

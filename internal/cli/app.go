@@ -64,7 +64,7 @@ func (c *command) load() (*app, error) {
 }
 
 // loadWithEngine also says which engine is to be used. That it answers is found out at the first call.
-func (c *command) loadWithEngine() (*app, error) {
+func (c *command) loadWithEngine(idle runtime.IdleLimits) (*app, error) {
 	a, err := c.load()
 	if err != nil {
 		return nil, err
@@ -73,6 +73,7 @@ func (c *command) loadWithEngine() (*app, error) {
 		Host:      c.variable("DOCKER_HOST"),
 		TLSVerify: c.variable("DOCKER_TLS_VERIFY") != "",
 		CertPath:  c.variable("DOCKER_CERT_PATH"),
+		Idle:      idle,
 		Logger:    a.log,
 	})
 	if err != nil {
@@ -158,6 +159,17 @@ func (c *command) workingDirectory() (string, error) {
 
 // caller is the way of every call.
 func (a *app) caller() mcpserver.Caller { return mcpserver.Caller{Policy: a.policy, Runner: a.runtime} }
+
+// keepWarm has containers kept started for the calls to come, as the skills say.
+func (a *app) keepWarm() {
+	plans := make([]policy.Plan, 0, len(a.vetted))
+	for _, skill := range a.vetted {
+		if plan, err := a.policy.Approve(skill.Prototype()); err == nil { // else its calls will say so
+			plans = append(plans, plan)
+		}
+	}
+	a.runtime.Warm(plans)
+}
 
 // find returns a vetted skill by its tool's name. The error says what became of one that is not there.
 func (a *app) find(name string) (*skills.Skill, error) {

@@ -25,7 +25,7 @@ func (c *command) pull() *cobra.Command {
 		Use:   "pull [SKILL...]",
 		Short: "Build or pull the images of skills ahead of their first call",
 		RunE: func(cmd *cobra.Command, names []string) error {
-			a, err := c.loadWithEngine()
+			a, err := c.loadWithEngine(runtime.IdleLimits{})
 			if err != nil {
 				return err
 			}

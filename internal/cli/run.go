@@ -28,7 +28,7 @@ func (c *command) run() *cobra.Command {
 		Example: "  skillet run jq --filter .a --input '{\"a\": 1}'\n  skillet run jq --help\n  skillet run shell -c 'ls -l'",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
-			a, err := c.loadWithEngine()
+			a, err := c.loadWithEngine(runtime.IdleLimits{})
 			if err != nil {
 				return err
 			}

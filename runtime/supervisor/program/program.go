@@ -30,6 +30,8 @@ type startError struct {
 
 func (e *startError) Error() string { return e.name + ": " + e.err.Error() }
 
+func (e *startError) Unwrap() error { return e.err }
+
 // start starts the program with what the engine has given the supervisor: user, groups, capabilities, limits, working directory,
 // umask. Only the standard streams are its own, and its session, since a container's first process leads one.
 func start(order wire.OrderFrame) (*program, error) {
@@ -177,7 +179,7 @@ type pipes struct {
 // input makes standard input, and returns the end to write to; nil where the program is to have none.
 func (p *pipes) input(wanted bool) (*os.File, error) {
 	if !wanted {
-		null, err := os.Open(os.DevNull)
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0) // as the engine opens it
 		p.theirs = append(p.theirs, null)
 		return nil, err
 	}

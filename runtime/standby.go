@@ -1,0 +1,273 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"skillet/policy"
+	"skillet/runtime/supervisor/wire"
+
+	"github.com/docker/docker/api/types"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/pkg/stdcopy"
+	"golang.org/x/sync/semaphore"
+)
+
+// standby is a container whose supervisor waits for an order, or carries one out. It takes one order in its life.
+type standby struct {
+	*vessel
+	image   string        // the ID of what it was made from
+	sources []os.FileInfo // of its bind mounts, as they were before it was made
+	conn    types.HijackedResponse
+	forget  func() // ends the subscription to its removal
+
+	launched time.Time
+	answered chan struct{} // closed when the engine has answered to the start, and startErr is there
+	ready    chan struct{}
+	accepted chan struct{}
+	finished chan struct{} // closed when exit is there
+	ended    chan struct{} // closed when nothing more comes, and err is there
+	startErr error
+	exit     wire.ExitFrame
+	err      error
+
+	task     atomic.Pointer[task]
+	writing  sync.Mutex
+	inFlight atomic.Int64 // bytes of input that were not credited yet
+	credit   *semaphore.Weighted
+	said     said
+	times    phases
+}
+
+// task is where the output of the one order goes.
+type task struct{ stdout, stderr *capture }
+
+// phases are when a container reached what. They are written by those who bring it about, before what tells others of it.
+type phases struct{ created, attached, ready, ordered, accepted, exit time.Time }
+
+// launch makes a container with a supervisor in it, and starts it. It does not wait for the start: orders can be given at once.
+// Its error is errNoImage, or one that [vessel.explain] has made.
+func (r *Runtime) launch(ctx context.Context, spec policy.Container, h harness) (*standby, error) {
+	s := &standby{
+		vessel: r.newVessel(spec, newRequest(spec, containerName(spec.Skill), r.owner).supervised(h)),
+		image:  h.image.id, sources: sources(spec), launched: time.Now(), answered: make(chan struct{}),
+		ready: make(chan struct{}), accepted: make(chan struct{}), finished: make(chan struct{}), ended: make(chan struct{}),
+		credit: semaphore.NewWeighted(wire.Window),
+	}
+	if !r.removals.hold(s.request.Name) {
+		return nil, ErrClosed
+	}
+	held := false
+	defer func() {
+		if !held {
+			r.removals.release(s.request.Name)
+		}
+	}()
+	if err := s.create(ctx); err != nil {
+		if errors.Is(err, errNoImage) {
+			return nil, err
+		}
+		return nil, s.explain(ctx, err, "creating the container")
+	}
+	s.times.created = time.Now()
+	if err := s.connect(ctx); err != nil {
+		r.removals.remove(s.request.Name, s.id)
+		return nil, err
+	}
+	held = true
+	return s, nil
+}
+
+// connect attaches to a container that was created, and has it started.
+func (s *standby) connect(ctx context.Context) (err error) {
+	if s.conn, err = s.attach(ctx); err != nil {
+		return s.explain(ctx, err, "attaching to the container")
+	}
+	s.times.attached = time.Now()
+	// The engine removes the container at its end, whoever is there to see it. Asked before the start: it can end early.
+	if s.forget, err = s.subscribe(ctx, container.WaitConditionRemoved); err != nil {
+		s.forget()
+		s.conn.Close()
+		return s.explain(ctx, err, "waiting for the container")
+	}
+	go s.listen()
+	s.started = true
+	go func() {
+		uncut, cancel := context.WithTimeout(context.Background(), s.limits.start)
+		defer cancel()
+		s.startErr = s.api.ContainerStart(uncut, s.id, container.StartOptions{})
+		close(s.answered)
+	}()
+	return nil
+}
+
+// leave lets go of the container, and makes sure that it goes: its supervisor ends with the connection.
+func (s *standby) leave() {
+	defer s.removals.release(s.request.Name)
+	s.conn.Close()
+	s.removals.expect(s.request.Name, s.id, s.exited, s.forget)
+}
+
+// gone waits for the engine to say that the container has ended and is removed, and tells whether it has.
+func (s *standby) gone(patience time.Duration) (exit, bool) {
+	select {
+	case end := <-s.exited:
+		s.exited <- end // for who waits next
+		return end, true
+	case <-time.After(patience):
+		return exit{}, false
+	}
+}
+
+// listen takes in what the supervisor says, until its end.
+func (s *standby) listen() {
+	decoder := wire.Decoder{Frame: s.frame}
+	_, err := stdcopy.StdCopy(&decoder, &s.said, s.conn.Reader)
+	if err == nil {
+		err = io.EOF
+	}
+	s.err = err
+	close(s.ended)
+}
+
+// frame takes in one frame. What the supervisor has no reason to say ends the connection, and with it the container.
+func (s *standby) frame(kind wire.Kind, content []byte) (err error) {
+	task := s.task.Load()
+	switch {
+	case isClosed(s.finished):
+		return fmt.Errorf("a frame %q after the exit", rune(kind))
+	case kind == wire.Ready && !isClosed(s.ready):
+		s.times.ready = time.Now()
+		close(s.ready)
+	case kind == wire.Accepted && task != nil && !isClosed(s.accepted):
+		s.times.accepted = time.Now()
+		close(s.accepted)
+	case !isClosed(s.accepted):
+		return fmt.Errorf("a frame %q before there was an order", rune(kind))
+	case kind == wire.Output:
+		_, err = task.stdout.Write(content)
+	case kind == wire.ErrorOutput:
+		_, err = task.stderr.Write(content)
+	case kind == wire.Credit:
+		err = s.credited(content)
+	case kind == wire.Exit:
+		if s.exit, err = wire.DecodeExit(content); err == nil {
+			s.times.exit = time.Now()
+			close(s.finished)
+		}
+	default:
+		return fmt.Errorf("a frame %q, which is not its own", rune(kind))
+	}
+	return err
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *standby) credited(content []byte) error {
+	bytes, err := wire.DecodeCredit(content)
+	if err != nil {
+		return err
+	}
+	if s.inFlight.Add(int64(-bytes)) < 0 {
+		return errors.New("credit for input that was not sent")
+	}
+	s.credit.Release(int64(bytes))
+	return nil
+}
+
+// send writes frames. An engine that does not take them is left to time out.
+func (s *standby) send(frames []byte) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	_ = s.conn.Conn.SetWriteDeadline(time.Now().Add(s.limits.request))
+	_, err := s.conn.Conn.Write(frames)
+	return err
+}
+
+// order hands the one order over. With carryOut it is carried out at once; else not before [standby.carryOut] says so.
+func (s *standby) order(o wire.OrderFrame, t *task, carryOut bool) error {
+	s.times.ordered = time.Now()
+	s.task.Store(t)
+	frames := wire.Append(nil, wire.Order, o.Encode())
+	if carryOut {
+		frames = wire.Append(frames, wire.Go, nil)
+	}
+	return s.send(frames)
+}
+
+func (s *standby) carryOut() error { return s.send(wire.Append(nil, wire.Go, nil)) }
+
+// feed writes the program's input and ends it, beside the reading of its output. That it does not take all is no error.
+func (s *standby) feed(input []byte) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-s.ended
+		cancel()
+	}()
+	go func() {
+		defer cancel()
+		var frame []byte
+		for len(input) > 0 {
+			chunk := input[:min(len(input), wire.Chunk)]
+			if s.credit.Acquire(ctx, int64(len(chunk))) != nil {
+				return
+			}
+			s.inFlight.Add(int64(len(chunk)))
+			frame = wire.Append(frame[:0], wire.Input, chunk)
+			if s.send(frame) != nil {
+				return
+			}
+			input = input[len(chunk):]
+		}
+		_ = s.send(wire.Append(nil, wire.InputEnd, nil))
+	}()
+}
+
+// said keeps the end of what a supervisor writes to its own standard error: the last words of one that has failed.
+type said struct {
+	mu   sync.Mutex
+	tail []byte
+}
+
+func (s *said) Write(p []byte) (int, error) {
+	const most = 2 << 10
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tail = append(s.tail, p...)
+	s.tail = s.tail[max(0, len(s.tail)-most):]
+	return len(p), nil
+}
+
+func (s *said) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return string(s.tail)
+}
+
+// sources looks up what a plan's bind mounts mount, as seen from here; nil for one that cannot be seen.
+func sources(c policy.Container) []os.FileInfo {
+	var infos []os.FileInfo
+	for _, m := range c.Mounts {
+		if m.Type == policy.MountBind {
+			info, err := os.Stat(m.Source)
+			if err != nil {
+				info = nil
+			}
+			infos = append(infos, info)
+		}
+	}
+	return infos
+}

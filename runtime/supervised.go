@@ -1,0 +1,272 @@
+package runtime
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"syscall"
+	"time"
+
+	"skillet/policy"
+	"skillet/runtime/supervisor/wire"
+)
+
+// supervised makes the call in a container with a supervisor. Its error is errNoImage when there is no image.
+func (x *execution) supervised(ctx context.Context, h harness) error {
+	order, err := newOrder(x.spec, h.image)
+	if err != nil {
+		return err
+	}
+	if s, err := x.fromPool(ctx, h, order); s != nil || err != nil {
+		if err != nil {
+			return err
+		}
+		x.result.Warm = true
+		return x.carry(ctx, s)
+	}
+	err = x.cold(ctx, h, order)
+	if broken := (*brokenError)(nil); errors.As(err, &broken) {
+		// Nothing has run. The volume is empty, as it is on an engine that has never seen this supervisor, or damaged.
+		if err := x.install(ctx, x.api, h); err != nil {
+			return x.explain(ctx, err, "putting the supervisor on the engine")
+		}
+		order.Limit = remaining(ctx, x.spec)
+		if err = x.cold(ctx, h, order); errors.As(err, &broken) {
+			return broken.err
+		}
+	}
+	return err
+}
+
+// brokenError says that a container's supervisor has not begun to work. It wraps the error for the case that this remains so.
+type brokenError struct{ err error }
+
+func (e *brokenError) Error() string { return e.err.Error() }
+
+// newOrder is what the supervisor is told.
+func newOrder(c policy.Container, image imageFacts) (wire.OrderFrame, error) {
+	argv := image.argv(c)
+	if len(argv) == 0 {
+		return wire.OrderFrame{}, &StartError{Skill: c.Skill, Image: c.Image, Reason: OtherReason, ExitCode: 125,
+			Detail: "no command specified, neither by the image nor by the skill"}
+	}
+	return wire.OrderFrame{Args: argv, Env: image.environment(c), Input: c.Stdin != nil}, nil
+}
+
+// slack is how long a container outlives its call's time limit: skillet itself ends the program before that, unless it is gone.
+const slack = 3 * time.Second
+
+// remaining is the limit that the container itself obeys.
+func remaining(ctx context.Context, c policy.Container) time.Duration {
+	deadline, ok := ctx.Deadline()
+	if !ok || c.Timeout <= 0 {
+		return 0
+	}
+	return max(time.Until(deadline), 0) + c.StopTimeout + slack
+}
+
+// cold makes a container for this call alone.
+func (x *execution) cold(ctx context.Context, h harness, order wire.OrderFrame) error {
+	done := x.pool.coldStart()
+	s, err := x.launch(ctx, x.spec, h)
+	if err != nil {
+		done()
+		return err
+	}
+	order.Limit = remaining(ctx, x.spec)
+	// Before the start, which takes longest: the order waits in the container's standard input.
+	err = s.order(order, x.task(), true)
+	go func() {
+		defer done()
+		select {
+		case <-s.ready:
+		case <-s.ended:
+		}
+	}()
+	if err != nil {
+		s.leave()
+		return x.explain(ctx, err, doingStart)
+	}
+	return x.carry(ctx, s)
+}
+
+func (x *execution) task() *task { return &task{stdout: x.stdout, stderr: x.stderr} }
+
+// carry goes with a container whose order was given to its end.
+func (x *execution) carry(ctx context.Context, s *standby) (err error) {
+	x.vessel, x.result.Container = s.vessel, s.request.Name
+	if x.spec.Stdin != nil {
+		s.feed(x.spec.Stdin)
+	}
+	end, failure := x.follow(ctx, s)
+	s.leave()
+	s.logPhases(x.result.Warm)
+	if end.err != nil {
+		return &UnkilledError{Container: s.request.Name, Err: failure, KillErr: end.err}
+	}
+	x.result.ExitCode, x.result.Signal = end.code, signalName(end.code)
+	if isClosed(s.finished) {
+		return x.conclude(s.exit, failure)
+	}
+	x.result.Incomplete = true
+	return failure
+}
+
+// follow waits for the end of the program, or brings it about. The exit's error means that the container may still run.
+func (x *execution) follow(ctx context.Context, s *standby) (exit, error) {
+	answered := s.answered
+	for {
+		select {
+		case <-s.finished:
+			return exit{code: -1}, nil
+		case <-answered:
+			answered = nil
+			if s.startErr != nil && !unanswered(s.startErr) {
+				return exit{code: -1}, s.notStarted(ctx)
+			}
+			if s.startErr != nil {
+				return s.end(ctx), x.explain(ctx, s.startErr, doingStart)
+			}
+		case <-s.ended:
+			if isClosed(s.finished) {
+				continue
+			}
+			return x.lost(ctx, s)
+		case <-ctx.Done():
+			return s.end(ctx), x.interrupted(ctx, doingRun)
+		}
+	}
+}
+
+// conclude is the result that the supervisor has reported. failure is why the call was ended, nil if it was not.
+func (x *execution) conclude(e wire.ExitFrame, failure error) error {
+	x.result.OOMKilled, x.result.Incomplete = e.OOMKilled, e.Cut
+	switch e.How {
+	case wire.Exited:
+		x.result.ExitCode, x.result.Signal = e.Code, ""
+	case wire.Signalled, wire.OutOfTime:
+		x.result.ExitCode, x.result.Signal = 128+e.Code, signalName(128+e.Code)
+	case wire.NotStarted:
+		x.result.ExitCode = -1
+		if failure == nil {
+			return refused(x.spec, e)
+		}
+	}
+	if e.How == wire.OutOfTime && failure == nil {
+		return &TimeoutError{Skill: x.spec.Skill, After: x.spec.Timeout}
+	}
+	return failure
+}
+
+// refused is the error for a program that the supervisor could not start, in the words and with the codes of the engine.
+func refused(c policy.Container, e wire.ExitFrame) *StartError {
+	program, text, _ := strings.Cut(e.Text, ": ")
+	failed := &StartError{Skill: c.Skill, Image: c.Image, Program: program, Reason: OtherReason, ExitCode: 126, Detail: e.Text}
+	switch syscall.Errno(e.Code) {
+	case syscall.ENOENT:
+		failed.Reason, failed.ExitCode = ProgramNotFound, 127
+	case syscall.EACCES, syscall.EISDIR, syscall.ENOEXEC, syscall.EPERM:
+		failed.Reason = ProgramNotExecutable
+	default:
+		failed.Detail = strings.TrimSpace(text)
+	}
+	return failed
+}
+
+// notStarted is the error for a container that the engine refused to start.
+func (s *standby) notStarted(ctx context.Context) error {
+	explained := s.explain(ctx, s.startErr, doingStart)
+	var start *StartError
+	if errors.As(explained, &start) && strings.Contains(start.Detail, supervisorPath) {
+		return &brokenError{explained}
+	}
+	return explained
+}
+
+// lost finds out what became of a container whose connection has ended without an exit.
+func (x *execution) lost(ctx context.Context, s *standby) (exit, error) {
+	select {
+	case <-s.answered:
+		if s.startErr != nil && !unanswered(s.startErr) {
+			return exit{code: -1}, s.notStarted(ctx)
+		}
+	case <-time.After(s.limits.word):
+	}
+	deadline := time.Now().Add(s.limits.kill)
+	for time.Now().Before(deadline) {
+		end, ok := s.gone(s.limits.word)
+		switch {
+		case ok && end.err != nil:
+			return x.engineLost(ctx, s, end.err)
+		case ok && !isClosed(s.ready) && end.code != killed:
+			return end, &brokenError{s.lostError(end.code)}
+		case ok:
+			return end, s.lostError(end.code)
+		case ctx.Err() != nil:
+			return s.end(ctx), x.interrupted(ctx, doingRun)
+		}
+	}
+	return x.engineLost(ctx, s, s.err)
+}
+
+func (s *standby) lostError(code int) *LostError {
+	return &LostError{Skill: s.spec.Skill, Container: s.request.Name, ExitCode: code, Detail: s.said.String(), Err: s.err}
+}
+
+// engineLost is about a container of an engine that is not there any more, or comes back and may still have it.
+func (x *execution) engineLost(ctx context.Context, s *standby, err error) (exit, error) {
+	s.engine.forget(s.api)
+	return s.discard(ctx), &EngineError{Address: s.engine.address, Doing: doingRun, Started: true, Err: err}
+}
+
+// killed is the exit code of a container whose first process was killed.
+const killed = 128 + int(syscall.SIGKILL)
+
+// end ends the program before its time, and returns when the container is dead. The supervisor is asked first: it is quick, and
+// all that the program has written by then still arrives.
+func (s *standby) end(ctx context.Context) exit {
+	if s.spec.StopTimeout > 0 && s.ask(syscall.SIGTERM, s.spec.StopTimeout) || s.ask(syscall.SIGKILL, s.limits.word) {
+		s.gone(s.limits.word) // the engine notices a moment later: whoever looks after the call sees it gone
+		return exit{code: -1}
+	}
+	select {
+	case <-s.answered: // a container that is being started cannot be killed
+	case <-time.After(s.limits.kill):
+	}
+	end := s.kill(context.WithoutCancel(ctx))
+	select {
+	case s.exited <- end:
+	default:
+	}
+	return end
+}
+
+// ask sends a signal by way of the supervisor, and tells whether that has reported the exit.
+func (s *standby) ask(signal syscall.Signal, patience time.Duration) bool {
+	go func() { _ = s.send(wire.Append(nil, wire.Signal, []byte{byte(signal)})) }()
+	select {
+	case <-s.finished:
+		return true
+	case <-s.ended:
+	case <-time.After(patience):
+	}
+	return isClosed(s.finished)
+}
+
+// logPhases says where the time went.
+func (s *standby) logPhases(warm bool) {
+	if !isClosed(s.finished) {
+		return
+	}
+	attributes := []any{"skill", s.spec.Skill, "warm", warm}
+	if !warm {
+		attributes = append(attributes,
+			"create", s.times.created.Sub(s.launched),
+			"attach", s.times.attached.Sub(s.times.created),
+			"start", s.times.ready.Sub(s.times.attached),
+			"accepted", s.times.accepted.Sub(s.times.ready))
+	} else {
+		attributes = append(attributes, "accepted", s.times.accepted.Sub(s.times.ordered))
+	}
+	s.log.Debug("call phases", append(attributes, "run", s.times.exit.Sub(s.times.accepted))...)
+}
