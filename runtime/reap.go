@@ -53,6 +53,9 @@ func (r *Runtime) orphan(c container.Summary, now time.Time) bool {
 	if c.Labels[labelKeep] == "true" && c.State != container.StateRunning {
 		return false
 	}
+	if c.State == container.StateRemoving { // the engine is at it, or lists what is not there any more
+		return false
+	}
 	switch r.owner.judge(c.Labels) {
 	case living:
 		return false

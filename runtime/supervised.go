@@ -152,10 +152,15 @@ func (x *execution) conclude(e wire.ExitFrame, failure error) error {
 			return refused(x.spec, e)
 		}
 	}
-	if e.How == wire.OutOfTime && failure == nil {
+	switch {
+	case failure != nil:
+		return failure
+	case e.How == wire.OutOfTime:
 		return &TimeoutError{Skill: x.spec.Skill, After: x.spec.Timeout}
+	case e.Stopped:
+		return &LostError{Skill: x.spec.Skill, Container: x.result.Container, ExitCode: x.result.ExitCode, Stopped: true}
 	}
-	return failure
+	return nil
 }
 
 // refused is the error for a program that the supervisor could not start, in the words and with the codes of the engine.

@@ -13,21 +13,15 @@ import (
 // lost wants an error that says that the engine is to blame.
 var lost = fails("engine")
 
-// lostOrKilled wants an error that says that the engine was lost, or that the program was killed: an engine that is told to
-// stop kills what it runs, and may have the time to say so.
-func lostOrKilled(r reply) error {
-	if fails("sigkill")(r) == nil {
-		return nil
-	}
-	return lost(r)
-}
+// meddled wants an error that says that somebody else has ended the container.
+var meddled = fails("from outside", "may or may not")
 
 // engineFaults are what becomes of the engine, and what others do to it behind skillet's back.
 func engineFaults() []fault {
 	faults := []fault{
 		{
 			name: "is restarted", short: true,
-			programs: times(3, program{script: untilGo, want: lostOrKilled}),
+			programs: times(3, program{script: untilGo, want: lost}),
 			strike:   func(s *scene) { s.engine.down(s.T, "TERM"); s.engine.up(s.T) },
 		},
 		{
@@ -183,17 +177,17 @@ func containerFaults() []fault {
 	return []fault{
 		{
 			name: "was told to remove the containers", short: true,
-			programs: times(2, program{script: untilGo, want: fails("sigkill")}),
+			programs: times(2, program{script: untilGo, want: meddled}),
 			strike:   func(s *scene) { s.dockerAll("rm", "--force") },
 		},
 		{
 			name:     "was told to kill the containers",
-			programs: times(2, program{script: untilGo, want: fails("sigkill")}),
+			programs: times(2, program{script: untilGo, want: meddled}),
 			strike:   func(s *scene) { s.dockerAll("kill") },
 		},
 		{
 			name:     "was told to stop the containers",
-			programs: times(2, program{script: untilGo, want: fails("sigkill")}),
+			programs: times(2, program{script: untilGo, want: meddled}),
 			strike:   func(s *scene) { s.dockerAll("stop") },
 		},
 		{

@@ -85,7 +85,7 @@ func (s *scene) noteVolumes() {
 	s.Helper()
 	for _, name := range s.running() {
 		s.volumes = append(s.volumes, strings.Fields(s.engine.docker(s.T, "inspect", "--format",
-			`{{range .Mounts}}{{if eq .Type "volume"}}{{.Name}} {{end}}{{end}}`, name))...)
+			`{{range .Mounts}}{{if and (eq .Type "volume") (ne .Destination "/.skillet")}}{{.Name}} {{end}}{{end}}`, name))...)
 	}
 	if len(s.volumes) == 0 {
 		s.Fatal("no container with an anonymous volume was seen")

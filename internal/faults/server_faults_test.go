@@ -61,7 +61,7 @@ func serverFaults() []fault {
 		},
 		{
 			// The deadline is the skill's timeout, and the container obeys it by itself.
-			group: group, name: "is killed, nobody comes after it", short: true, unpromised: true,
+			group: group, name: "is killed, nobody comes after it", short: true,
 			skill:    `timeout = "3s"`,
 			programs: times(3, program{script: deaf}),
 			strike: func(s *scene) {

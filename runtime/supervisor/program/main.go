@@ -84,14 +84,22 @@ func await(link *link, signals signals) (wire.OrderFrame, bool) {
 		case order, ok := <-ordered:
 			return order, ok
 		case signal := <-signals.others:
-			// The engine is shutting down, or somebody stops the container.
-			if signal == syscall.SIGTERM || signal == syscall.SIGINT || signal == syscall.SIGQUIT {
+			if stops(signal) {
 				return wire.OrderFrame{}, false
 			}
 		case <-idle.C:
 			return wire.OrderFrame{}, false
 		}
 	}
+}
+
+// stops tells whether a signal is one by which engines and people stop a container.
+func stops(signal os.Signal) bool {
+	switch signal {
+	case syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP:
+		return true
+	}
+	return false
 }
 
 // run carries the order out, and returns the container's exit code.
@@ -114,7 +122,7 @@ func run(link *link, order wire.OrderFrame, signals signals) int {
 		case <-signals.children:
 			p.reap()
 		case signal := <-signals.others:
-			p.signal(signal.(syscall.Signal))
+			p.passOn(signal.(syscall.Signal))
 		case <-over:
 			outOfTime, over = true, nil
 			p.killAll()

@@ -18,6 +18,7 @@ type program struct {
 	pid            int
 	input          *os.File // nil where there is none
 	output, errors *pump
+	stopped        bool // it was told to stop, by others than skillet
 	ended          bool
 	status         syscall.WaitStatus
 }
@@ -115,12 +116,18 @@ func notStarted(err error) wire.ExitFrame {
 	return exit
 }
 
-// signal passes a signal on. SIGURG is what the supervisor's own runtime sends itself.
-func (p *program) signal(signal syscall.Signal) {
-	if signal != syscall.SIGURG && signal != syscall.SIGCHLD {
-		_ = syscall.Kill(p.pid, signal) // it is not reaped yet, so the number is still its own
+// passOn passes on what the container is sent by others, but for what the supervisor brings about itself: SIGCHLD by its
+// children, SIGPIPE by its writing, SIGURG by its runtime.
+func (p *program) passOn(signal syscall.Signal) {
+	if signal == syscall.SIGCHLD || signal == syscall.SIGPIPE || signal == syscall.SIGURG {
+		return
 	}
+	p.stopped = p.stopped || stops(signal)
+	p.signal(signal)
 }
+
+// signal sends the program a signal. It is not reaped yet, so the number is still its own.
+func (p *program) signal(signal syscall.Signal) { _ = syscall.Kill(p.pid, signal) }
 
 // killAll kills all processes of the container but the supervisor: it is the first one of its PID namespace, and -1 means all
 // that it can see (kill(2)).
@@ -157,7 +164,7 @@ func (p *program) reapAll() {
 
 // exit is how the program ended.
 func (p *program) exit(outOfTime bool) wire.ExitFrame {
-	exit := wire.ExitFrame{How: wire.Exited, Code: p.status.ExitStatus()}
+	exit := wire.ExitFrame{How: wire.Exited, Code: p.status.ExitStatus(), Stopped: p.stopped}
 	switch {
 	case outOfTime:
 		exit.How, exit.Code = wire.OutOfTime, int(syscall.SIGKILL)

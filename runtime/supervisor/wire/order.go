@@ -30,6 +30,7 @@ type ExitFrame struct {
 	How       How
 	Code      int
 	OOMKilled bool   // a process of the container was killed for want of memory
+	Stopped   bool   // the container was told to stop before that, by others than skillet
 	Cut       bool   // somebody outside the container holds the output open; there may be more
 	Text      string // with NotStarted: what is wrong, in the words of the operating system
 }
@@ -60,6 +61,7 @@ func DecodeOrder(b []byte) (OrderFrame, error) {
 func (e ExitFrame) Encode() []byte {
 	b := binary.BigEndian.AppendUint64([]byte{byte(e.How)}, uint64(e.Code))
 	b = appendBool(b, e.OOMKilled)
+	b = appendBool(b, e.Stopped)
 	b = appendBool(b, e.Cut)
 	return append(b, e.Text...)
 }
@@ -67,7 +69,7 @@ func (e ExitFrame) Encode() []byte {
 // DecodeExit reads an exit.
 func DecodeExit(b []byte) (ExitFrame, error) {
 	r := reader{rest: b}
-	e := ExitFrame{How: How(r.byte()), Code: int(r.uint64()), OOMKilled: r.bool(), Cut: r.bool()}
+	e := ExitFrame{How: How(r.byte()), Code: int(r.uint64()), OOMKilled: r.bool(), Stopped: r.bool(), Cut: r.bool()}
 	switch {
 	case r.failed, e.Code < 0, e.Code > 1<<16:
 		return ExitFrame{}, errMalformed
