@@ -4,7 +4,7 @@
 release := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine base images demo test faults soak lint fuzz clean
+.PHONY: help build engine base images demo test faults soak bench lint fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ faults: images  ## try everything that can go wrong, and print what was left beh
 
 soak: images  ## make 2,000 calls and watch the server's memory, goroutines and files (minutes, root)
 	go test -tags faults -count 1 -timeout 60m -run Soak ./internal/faults -v -soak 2000
+
+bench: base build  ## measure calls beside docker run, and write docs/performance.md (ten minutes; SHORT=1: one, writes nothing)
+	@go build -trimpath -o bin/bench ./internal/bench
+	@bin/bench $(if $(SHORT),-short,-write docs/performance.md)
 
 lint:  ## gofmt, go vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
