@@ -40,7 +40,8 @@ const (
 )
 
 func main() {
-	signals := catch()
+	signals := make(chan os.Signal, 64)
+	signal.Notify(signals) // all: what is not caught would end the container
 	harden()
 	link := newLink()
 	order, ok := await(link, signals)
@@ -50,22 +51,8 @@ func main() {
 	os.Exit(run(link, order, signals))
 }
 
-// signals are those that came in. That children have ended has a channel of its own, which no flood of others can fill.
-type signals struct {
-	others   chan os.Signal
-	children chan os.Signal
-}
-
-// catch catches all signals: what is not caught would end the container.
-func catch() signals {
-	s := signals{others: make(chan os.Signal, 64), children: make(chan os.Signal, 1)}
-	signal.Notify(s.others)
-	signal.Notify(s.children, syscall.SIGCHLD)
-	return s
-}
-
 // await says that the supervisor is ready, and waits for an order that is to be carried out.
-func await(link *link, signals signals) (wire.OrderFrame, bool) {
+func await(link *link, signals <-chan os.Signal) (wire.OrderFrame, bool) {
 	if link.send(wire.Ready, nil) != nil {
 		return wire.OrderFrame{}, false
 	}
@@ -83,7 +70,7 @@ func await(link *link, signals signals) (wire.OrderFrame, bool) {
 		select {
 		case order, ok := <-ordered:
 			return order, ok
-		case signal := <-signals.others:
+		case signal := <-signals:
 			if stops(signal) {
 				return wire.OrderFrame{}, false
 			}
@@ -103,7 +90,7 @@ func stops(signal os.Signal) bool {
 }
 
 // run carries the order out, and returns the container's exit code.
-func run(link *link, order wire.OrderFrame, signals signals) int {
+func run(link *link, order wire.OrderFrame, signals <-chan os.Signal) int {
 	p, err := start(order)
 	if err != nil {
 		_ = link.send(wire.Exit, notStarted(err).Encode())
@@ -117,11 +104,11 @@ func run(link *link, order wire.OrderFrame, signals signals) int {
 	p.pass(link)
 	over := deadline(order.Limit)
 	outOfTime := false
-	for !p.ended {
+	for running := true; running; {
 		select {
-		case <-signals.children:
-			p.reap()
-		case signal := <-signals.others:
+		case <-p.ended:
+			running = false
+		case signal := <-signals:
 			p.passOn(signal.(syscall.Signal))
 		case <-over:
 			outOfTime, over = true, nil
@@ -143,8 +130,7 @@ func deadline(limit time.Duration) <-chan time.Time {
 
 // report makes sure that nothing runs any more, and tells how the program ended, after all that it wrote.
 func report(link *link, p *program, outOfTime bool, lost <-chan struct{}) int {
-	p.killAll()
-	p.reapAll()
+	p.killRest()
 	exit := p.exit(outOfTime)
 	told := make(chan struct{})
 	go func() {
