@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"strings"
@@ -21,12 +22,14 @@ import (
 // echo answers each request with its method as the result, when the method says so: "wait" never ends by itself.
 type echo struct {
 	started  chan string // gets the id of each request that has begun to run; nil for none
+	ended    atomic.Int64
 	notified atomic.Int64
 	size     int // of each result, beside the method
 }
 
-func (e *echo) Accept(ctx context.Context, method string, raw json.RawMessage, _ stdio.Notify) stdio.Request {
-	return stdio.Request{Answer: func() []byte {
+func (e *echo) Accept(ctx context.Context, method string, raw json.RawMessage, notify stdio.Notify) stdio.Request {
+	return stdio.Request{Answer: func() any {
+		defer e.ended.Add(1)
 		var request struct{ ID json.RawMessage }
 		_ = json.Unmarshal(raw, &request)
 		if e.started != nil {
@@ -42,11 +45,25 @@ func (e *echo) Accept(ctx context.Context, method string, raw json.RawMessage, _
 			}
 		case "panic":
 			panic("hunter2")
+		case "unencodable":
+			return map[string]any{"result": math.NaN()}
+		case "unencodable panic":
+			return panics{}
+		case "tell":
+			_ = notify(context.Background(), map[string]any{"jsonrpc": "2.0", "method": "told"})
+			<-ctx.Done()
+			_ = notify(context.Background(), map[string]any{"jsonrpc": "2.0", "method": "told after its cancel"})
 		}
-		return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":%q}`, request.ID, method+strings.Repeat("x", e.size))
+		return map[string]any{"jsonrpc": "2.0", "id": request.ID, "result": method + strings.Repeat("x", e.size)}
 	}}
 }
 
+// panics cannot be encoded.
+type panics struct{}
+
+func (panics) MarshalJSON() ([]byte, error) { panic("hunter2") }
+
+func (e *echo) Begin(stdio.Notify)                        {}
 func (e *echo) Notified(context.Context, json.RawMessage) { e.notified.Add(1) }
 func (e *echo) Endless(method string) bool                { return method == "listen" }
 
@@ -80,6 +97,7 @@ func (c *client) send(lines ...string) {
 
 type response struct {
 	ID     json.RawMessage
+	Method string // of a notification
 	Result string
 	Error  *struct {
 		Code    int
@@ -148,6 +166,58 @@ func TestACancelledRequestEndsAndGetsNoResponse(t *testing.T) {
 	c.send(cancel(1), cancel(99), cancel(nil), cancel("1"), request(1, "again"))
 	if rest := c.rest(); len(rest) != 1 || rest[0].Result != "again" {
 		t.Errorf("got %+v", rest)
+	}
+}
+
+func TestAResponseThatWaitsForItsClientToReadCanBeCancelled(t *testing.T) {
+	handler := &echo{size: 2 << 20} // more than the client's buffer takes
+	c := connect(t, t.Context(), handler, stdio.Options{Grace: time.Minute})
+	c.send(request("first", "x"))
+	if _, err := c.out.Peek(1); err != nil { // from now on its response is under way
+		t.Fatal(err)
+	}
+	c.send(request("unwanted", "x"), request("wanted", "x"))
+	waitFor(t, "the responses", func() bool { return handler.ended.Load() == 3 })
+	c.send(cancel("unwanted"), request("unwanted", "once more"))
+	waitFor(t, "the cancel", func() bool { return handler.ended.Load() == 4 })
+	results := map[string]string{}
+	for _, r := range c.rest() {
+		if results[string(r.ID)] != "" {
+			t.Errorf("%s was answered twice", r.ID)
+		}
+		results[string(r.ID)] = r.Result
+	}
+	if len(results) != 3 || !strings.HasPrefix(results[`"unwanted"`], "once more") {
+		t.Errorf("got %d responses, %.20q", len(results), results[`"unwanted"`])
+	}
+}
+
+func TestACancelledRequestSendsNoMoreNotifications(t *testing.T) {
+	handler := &echo{}
+	c := connect(t, t.Context(), handler, stdio.Options{Grace: time.Minute})
+	c.send(request(1, "tell"))
+	if r := c.read(); r.Method != "told" {
+		t.Errorf("got %+v", r)
+	}
+	c.send(cancel(1))
+	waitFor(t, "the request's end", func() bool { return handler.ended.Load() == 1 })
+	c.send(request(2, "x"))
+	if r := c.read(); string(r.ID) != "2" {
+		t.Errorf("got %+v", r)
+	}
+}
+
+func TestAResponseThatCannotBeEncodedIsAnError(t *testing.T) {
+	c := connect(t, t.Context(), &echo{}, stdio.Options{})
+	for _, method := range []string{"unencodable", "unencodable panic"} {
+		c.send(request(method, method))
+		if r := c.read(); string(r.ID) != fmt.Sprintf("%q", method) || r.Error == nil || r.Error.Code != -32603 || strings.Contains(r.Error.Message, "hunter2") {
+			t.Errorf("%s: got %+v", method, r)
+		}
+	}
+	c.send(request(1, "on"))
+	if r := c.read(); r.Result != "on" {
+		t.Errorf("got %+v", r)
 	}
 }
 
@@ -342,6 +412,41 @@ func TestAClientThatDoesNotReadHoldsUpTheServerAndNothingGrows(t *testing.T) {
 		t.Errorf("%d requests were answered", len(seen))
 	}
 	<-stopped
+}
+
+func TestWhileAResponseWaitsItsRequestIsNotHeld(t *testing.T) {
+	handler := &echo{}
+	c := connect(t, t.Context(), handler, stdio.Options{})
+	before := heap()
+	const requests = 20
+	large := strings.Repeat("x", 1<<20)
+	for i := range requests {
+		c.send(fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"x","params":%q}`, i, large))
+	}
+	waitFor(t, "the answers", func() bool { return handler.ended.Load() == requests })
+	if grown := heap() - before; grown > 5<<20 {
+		t.Errorf("%d MiB of requests hold %d MiB while their responses wait", requests, grown>>20)
+	}
+	for range requests {
+		c.read()
+	}
+}
+
+// heap is what is in use.
+func heap() int64 {
+	var now runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&now)
+	return int64(now.HeapAlloc)
+}
+
+func waitFor(t *testing.T, what string, reached func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !reached(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
 }
 
 func TestAClientThatIsGoneEndsTheConnection(t *testing.T) {
