@@ -86,14 +86,20 @@ func requestID(raw json.RawMessage) json.RawMessage {
 	return request.ID
 }
 
-// toResponse makes the library's response one that bears the request's id as the client wrote it: the library reads numbers
-// as floating point, in which large ones change.
+// toResponse makes the library's response one that bears the request's id as the client wrote it, wherever it bears it: the
+// library reads numbers as floating point, in which large ones change.
 func toResponse(id json.RawMessage, response mcp.JSONRPCMessage) any {
 	switch exact := response.(type) {
 	case mcp.JSONRPCResponse:
 		exact.ID = mcp.NewRequestId(id)
-		if result, ok := exact.Result.(*mcp.CallToolResult); ok && result.RawStructuredContent == nil {
-			exact.Result = (*callToolResult)(result)
+		switch result := exact.Result.(type) {
+		case *mcp.CallToolResult:
+			if result.RawStructuredContent == nil {
+				exact.Result = (*callToolResult)(result)
+			}
+		case mcp.SubscriptionsListenResult:
+			result.EnsureResultMeta().SetSubscriptionID(id)
+			exact.Result = result
 		}
 		return exact
 	case mcp.JSONRPCError:
