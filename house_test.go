@@ -38,15 +38,16 @@ func packages(t *testing.T) []listed {
 
 // siblings says which packages of this module each package may import: data flows one way.
 var siblings = map[string][]string{
-	"skillet":                 {"skillet/internal/cli"},
-	"skillet/internal/cli":    {"skillet/mcpserver", "skillet/policy", "skillet/runtime", "skillet/skills"},
-	"skillet/mcpserver":       {"skillet/mcpserver/stdio", "skillet/policy", "skillet/runtime", "skillet/skills"},
-	"skillet/mcpserver/stdio": nil,
-	"skillet/runtime":         {"skillet/policy"},
-	"skillet/policy":          {"skillet/skills", "skillet/skills/tomldoc"},
-	"skillet/skills":          {"skillet/skills/tomldoc"},
-	"skillet/skills/tomldoc":  nil,
-	"skillet/examples/client": nil,
+	"skillet":                  {"skillet/internal/cli"},
+	"skillet/internal/cli":     {"skillet/mcpserver", "skillet/policy", "skillet/runtime", "skillet/skills"},
+	"skillet/mcpserver":        {"skillet/mcpserver/stdio", "skillet/policy", "skillet/runtime", "skillet/skills"},
+	"skillet/mcpserver/stdio":  nil,
+	"skillet/runtime":          {"skillet/policy"},
+	"skillet/policy":           {"skillet/skills", "skillet/skills/tomldoc"},
+	"skillet/skills":           {"skillet/skills/tomldoc"},
+	"skillet/skills/tomldoc":   nil,
+	"skillet/internal/testlog": nil, // of tests only
+	"skillet/examples/client":  nil,
 }
 
 // owners says which packages alone may import what is below a path: each foreign world has one door.
