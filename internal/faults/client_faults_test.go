@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"strings"
 	"syscall"
 	"time"
 )
@@ -83,6 +84,15 @@ func clientFaults() []fault {
 				s.server.out.Close()
 				s.gone, s.over = true, true
 				s.mustExit(15*time.Second, anyCode)
+			},
+		},
+		{
+			group: group, name: "sends a message of 100 MB", short: true,
+			silent:   true,
+			programs: times(2, program{script: untilGo, want: prints("went\n")}),
+			strike: func(s *scene) {
+				s.also(program{script: "cat", stdin: strings.Repeat("x", 100<<20), want: fails("larger than")})
+				s.write("go", "")
 			},
 		},
 		{
