@@ -96,7 +96,7 @@ func clientFaults() []fault {
 			},
 		},
 		{
-			group: group, name: "does not read 40 MB of answers",
+			group: group, name: "does not read 40 MB of answers", short: true,
 			flags:    []string{"--max-concurrent", "8"},
 			silent:   true,
 			programs: times(40, program{script: "head -c 1000000 /dev/zero | tr '\\0' x", want: writes(1000000)}),
