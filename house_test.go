@@ -38,16 +38,20 @@ func packages(t *testing.T) []listed {
 
 // siblings says which packages of this module each package may import: data flows one way.
 var siblings = map[string][]string{
-	"skillet":                 {"skillet/internal/cli"},
-	"skillet/internal/cli":    {"skillet/mcpserver", "skillet/policy", "skillet/runtime", "skillet/skills"},
-	"skillet/mcpserver":       {"skillet/mcpserver/stdio", "skillet/policy", "skillet/runtime", "skillet/skills"},
-	"skillet/mcpserver/stdio": nil,
-	"skillet/runtime":         {"skillet/policy"},
-	"skillet/policy":          {"skillet/skills", "skillet/skills/tomldoc"},
-	"skillet/skills":          {"skillet/skills/tomldoc"},
-	"skillet/skills/tomldoc":  nil,
-	"skillet/examples/client": nil,
-	"skillet/internal/bench":  nil, // it measures the program as others use it
+	"skillet":                            {"skillet/internal/cli"},
+	"skillet/internal/cli":               {"skillet/mcpserver", "skillet/policy", "skillet/runtime", "skillet/skills"},
+	"skillet/mcpserver":                  {"skillet/mcpserver/stdio", "skillet/policy", "skillet/runtime", "skillet/skills"},
+	"skillet/mcpserver/stdio":            nil,
+	"skillet/runtime":                    {"skillet/policy", "skillet/runtime/supervisor", "skillet/runtime/supervisor/wire"},
+	"skillet/runtime/supervisor":         nil,
+	"skillet/runtime/supervisor/program": {"skillet/runtime/supervisor/wire"},
+	"skillet/runtime/supervisor/wire":    nil,
+	"skillet/policy":                     {"skillet/skills", "skillet/skills/tomldoc"},
+	"skillet/skills":                     {"skillet/skills/tomldoc"},
+	"skillet/skills/tomldoc":             nil,
+	"skillet/examples/client":            nil,
+	"skillet/internal/testlog":           nil, // of tests only
+	"skillet/internal/bench":             nil, // it measures the program as others use it
 }
 
 // owners says which packages alone may import what is below a path: each foreign world has one door.
@@ -59,7 +63,7 @@ var owners = map[string][]string{
 	"github.com/santhosh-tekuri":             {"skillet/skills"},
 	"github.com/spf13/cobra":                 {"skillet/internal/cli"},
 	"github.com/lmittmann/tint":              {"skillet/internal/cli"},
-	"os/exec":                                {"skillet/internal/bench"},
+	"os/exec":                                {"skillet/internal/bench", "skillet/runtime/supervisor/program"},
 }
 
 func TestImportsFollowTheArrows(t *testing.T) {
@@ -86,7 +90,8 @@ func TestImportsFollowTheArrows(t *testing.T) {
 
 func TestOnlyTheCommandLineReadsTheEnvironment(t *testing.T) {
 	for _, p := range packages(t) {
-		if p.ImportPath == "skillet/internal/cli" {
+		// The supervisor's environment is its container's.
+		if p.ImportPath == "skillet/internal/cli" || p.ImportPath == "skillet/runtime/supervisor/program" {
 			continue
 		}
 		for _, file := range p.GoFiles {

@@ -3,7 +3,6 @@ package mcpserver
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -24,22 +23,36 @@ type connection struct {
 	server  *Server
 	ctx     context.Context // of the connection, which outlives each request
 	cancel  context.CancelFunc
-	session *connectionSession // made with the first request
+	session *connectionSession
+}
+
+// Begin makes the connection known for notifications to everybody. See [stdio.Handler].
+func (c *connection) Begin(notify stdio.Notify) {
+	c.session = &connectionSession{session: newSession(c.ctx, notify)}
+	_ = c.server.mcp.RegisterSession(c.ctx, c.session) // fails for an id that is taken, and ids are random
+}
+
+func (c *connection) end() {
+	c.cancel()
+	c.server.mcp.UnregisterSession(c.ctx, c.session.id)
 }
 
 // Accept takes in one request. See [stdio.Handler].
 func (c *connection) Accept(ctx context.Context, method string, raw json.RawMessage, notify stdio.Notify) stdio.Request {
-	session := &requestSession{session: newSession(c.ctx, notify), connection: c.register(notify)}
+	session := &requestSession{session: newSession(c.ctx, notify)}
 	ctx = c.server.mcp.WithContext(ctx, session)
 	request := stdio.Request{}
-	if method == string(mcp.MethodToolsCall) {
+	switch method {
+	case string(mcp.MethodInitialize):
+		request.Written = func() { c.session.introduced(session) }
+	case string(mcp.MethodToolsCall):
 		place, err := c.server.queue.enter()
 		ctx = withPlace(ctx, place, err)
 		if err == nil {
 			request.Written = place.leave
 		}
 	}
-	request.Answer = func() []byte {
+	request.Answer = func() any {
 		id := requestID(raw)
 		if c.Endless(method) {
 			session.tag = id
@@ -49,7 +62,7 @@ func (c *connection) Accept(ctx context.Context, method string, raw json.RawMess
 		}
 		response := c.server.Handle(ctx, raw)
 		session.finish()
-		return encode(id, response)
+		return toResponse(id, response)
 	}
 	return request
 }
@@ -64,22 +77,6 @@ func (c *connection) Endless(method string) bool {
 	return method == string(mcp.MethodSubscriptionsListen)
 }
 
-// register makes the connection known for notifications to everybody.
-func (c *connection) register(notify stdio.Notify) *connectionSession {
-	if c.session == nil {
-		c.session = &connectionSession{session: newSession(c.ctx, notify)}
-		_ = c.server.mcp.RegisterSession(c.ctx, c.session) // fails for an id that is taken, and ids are random
-	}
-	return c.session
-}
-
-func (c *connection) end() {
-	c.cancel()
-	if c.session != nil {
-		c.server.mcp.UnregisterSession(c.ctx, c.session.id)
-	}
-}
-
 // requestID returns the id of a request as it was written.
 func requestID(raw json.RawMessage) json.RawMessage {
 	var request struct {
@@ -89,22 +86,29 @@ func requestID(raw json.RawMessage) json.RawMessage {
 	return request.ID
 }
 
-// encode writes a response, nil for none. It bears the request's id as the client wrote it: the library reads numbers as
-// floating point, in which large ones change. A response that cannot be written must not leave its request unanswered.
-func encode(id json.RawMessage, response mcp.JSONRPCMessage) []byte {
+// toResponse makes the library's response one that bears the request's id as the client wrote it, wherever it bears it: the
+// library reads numbers as floating point, in which large ones change.
+func toResponse(id json.RawMessage, response mcp.JSONRPCMessage) any {
 	switch exact := response.(type) {
-	case nil:
-		return nil
 	case mcp.JSONRPCResponse:
 		exact.ID = mcp.NewRequestId(id)
-		response = exact
+		switch result := exact.Result.(type) {
+		case *mcp.CallToolResult:
+			if result.RawStructuredContent == nil {
+				exact.Result = (*callToolResult)(result)
+			}
+		case mcp.SubscriptionsListenResult:
+			result.EnsureResultMeta().SetSubscriptionID(id)
+			exact.Result = result
+		}
+		return exact
 	case mcp.JSONRPCError:
 		exact.ID = mcp.NewRequestId(id)
-		response = exact
+		return exact
 	}
-	encoded, err := json.Marshal(response)
-	if err != nil {
-		return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":"the result cannot be encoded"}}`, id, mcp.INTERNAL_ERROR)
-	}
-	return encoded
+	return response
 }
+
+// callToolResult is the library's result without its way to encode it, which is to encode it as a whole and then again as
+// a part of the response: that is slow, and twice as large, for results of megabytes. The fields alone say the same.
+type callToolResult mcp.CallToolResult

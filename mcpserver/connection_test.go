@@ -3,11 +3,16 @@ package mcpserver_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	goruntime "runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"skillet/policy"
 	"skillet/runtime"
@@ -100,5 +105,68 @@ func TestMoreCallsThanTheQueueTakesAreToldToTryAgain(t *testing.T) {
 	}
 	if len(answers) != calls || busy == 0 || busy == calls {
 		t.Errorf("%d of %d were answered, %d with busy", len(answers), calls, busy)
+	}
+}
+
+func TestResultsThatWaitForTheirClientAreHeldOnce(t *testing.T) {
+	const calls, size = 8, 1 << 20
+	var ended atomic.Int64
+	large := runner(func(policy.Container) (runtime.Result, error) {
+		ended.Add(1)
+		return stdout(strings.Repeat("x", size)), nil
+	})
+	server := newServer(t, t.TempDir(), echo, large)
+	inRead, inWrite := io.Pipe()
+	outRead, outWrite := io.Pipe()
+	done := make(chan error, 1)
+	go func() { done <- server.ServeStdio(t.Context(), inRead, outWrite) }()
+	before := heap()
+	for i := range calls {
+		fmt.Fprintf(inWrite, `{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":"x","arguments":{"text":"a"}}}`+"\n", i)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ended.Load() < calls && time.Now().Before(deadline); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	time.Sleep(500 * time.Millisecond) // for what is done with the results
+	// Each is held once, and one of them is being written: as JSON, with the output as text and once more as data.
+	if grown := heap() - before; grown > calls*size+8<<20 {
+		t.Errorf("%d results of %d KiB hold %d KiB", calls, size>>10, grown>>10)
+	}
+	inWrite.Close()
+	answers := json.NewDecoder(outRead)
+	for range calls {
+		var answer struct{ Result result }
+		if err := answers.Decode(&answer); err != nil || len(answer.Result.texts()) != size {
+			t.Fatalf("got %v, %d bytes", err, len(answer.Result.texts()))
+		}
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// heap is what is in use.
+func heap() int64 {
+	var now goruntime.MemStats
+	goruntime.GC()
+	goruntime.ReadMemStats(&now)
+	return int64(now.HeapAlloc)
+}
+
+// Over the transport a result is encoded by its fields; the library has a way of its own.
+func TestAResultOnTheWireIsWhatTheLibraryMakesOfIt(t *testing.T) {
+	run := ends(runtime.Result{ExitCode: 5, Stdout: runtime.Stream{Data: png}, Stderr: runtime.Stream{Data: []byte("<err>")}})
+	line := `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{` + modern + `,"name":"x","arguments":{"text":"a"}}}`
+	wire := talk(t, run, line)["7"]
+	library, err := json.Marshal(newServer(t, t.TempDir(), echo, run).Handle(t.Context(), []byte(line)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, want any
+	if err := errors.Join(json.Unmarshal(wire, &got), json.Unmarshal(library, &want)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.(map[string]any)["result"], got); diff != "" {
+		t.Error(diff)
 	}
 }

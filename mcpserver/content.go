@@ -22,7 +22,10 @@ func textOf(stream runtime.Stream) (string, bool) {
 	if stream.Dropped > 0 {
 		data = withoutHalfRune(data)
 	}
-	return string(data), isText(data)
+	if !isText(data) {
+		return "", false
+	}
+	return string(data), true
 }
 
 // isText tells text from what only looks like it: control characters take six bytes each in JSON, and no text has any but

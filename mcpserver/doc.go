@@ -10,7 +10,8 @@
 //
 // # Where to look
 //
-//   - tool.go: what a client is told about a skill
+//   - server.go: the tools, and how they are replaced; tool.go: what a client is told about a skill
+//   - connection.go: one client over stdio; session.go: the protocol's two eras, and who hears of a changed list
 //   - call.go: one call
 //   - result.go: a program's end as a result; content.go: bytes as content; files.go: files that a call made
 package mcpserver

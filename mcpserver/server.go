@@ -17,7 +17,7 @@ import (
 
 // Options say what a server offers.
 type Options struct {
-	Skills        []*skills.Skill // vetted: what is listed
+	Skills        []*skills.Skill // vetted: what is listed, until [Server.SetSkills]
 	Caller        Caller
 	Workdir       string // named to clients, whose models give paths relative to it
 	Version       string
@@ -46,18 +46,27 @@ func New(options Options) (*Server, error) {
 		server.WithTitle("skillet"),
 		server.WithDescription("Command-line tools in fresh containers"),
 		server.WithInstructions(instructions(options.Workdir)),
-		server.WithToolCapabilities(false),
+		server.WithToolCapabilities(true),
 	)
-	tools := make([]server.ServerTool, 0, len(options.Skills))
-	for _, skill := range options.Skills {
+	if err := s.SetSkills(options.Skills); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// SetSkills replaces all tools at once, and tells the clients that want to know. Calls that have come before run as they
+// were meant. When it fails, nothing has changed.
+func (s *Server) SetSkills(vetted []*skills.Skill) error {
+	tools := make([]server.ServerTool, 0, len(vetted))
+	for _, skill := range vetted {
 		tool, err := newTool(skill)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill)})
 	}
 	s.mcp.SetTools(tools...)
-	return s, nil
+	return nil
 }
 
 func instructions(workdir string) string {

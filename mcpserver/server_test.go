@@ -66,21 +66,26 @@ func (r result) texts() string {
 
 func newServer(t *testing.T, workdir, config string, run runner) *mcpserver.Server {
 	t.Helper()
+	p, err := policy.New(policy.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := mcpserver.New(mcpserver.Options{Skills: parse(t, workdir, config), Caller: mcpserver.Caller{Policy: p, Runner: run}, Workdir: workdir, Version: "test", Grace: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return server
+}
+
+func parse(t *testing.T, workdir, config string) []*skills.Skill {
+	t.Helper()
 	set, err := skills.Parse(filepath.Join(workdir, "skills.toml"), []byte(config), skills.Environment{
 		Workdir: workdir, Lookup: func(string) (string, bool) { return "", false },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := policy.New(policy.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, err := mcpserver.New(mcpserver.Options{Skills: set.Skills, Caller: mcpserver.Caller{Policy: p, Runner: run}, Workdir: workdir, Version: "test", Grace: time.Minute})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return server
+	return set.Skills
 }
 
 // request sends one request and returns the response.

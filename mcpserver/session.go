@@ -2,7 +2,7 @@ package mcpserver
 
 import (
 	"context"
-	"encoding/json"
+	"maps"
 	"sync"
 	"sync/atomic"
 
@@ -26,16 +26,24 @@ type connectionSession struct {
 func (s *connectionSession) Initialize()       { s.initialized.Store(true) }
 func (s *connectionSession) Initialized() bool { return s.initialized.Load() }
 
+// introduced takes over what the client has said of itself in an initialize request, after the response was written:
+// nothing comes before that.
+func (s *connectionSession) introduced(request *requestSession) {
+	if request.initialized.Load() {
+		s.Initialize()
+	}
+}
+
 // requestSession is one request's view of its connection.
 type requestSession struct {
 	session
-	connection *connectionSession
+	initialized atomic.Bool // by this very request
 
 	filterMu sync.Mutex
 	filter   mcp.SubscriptionFilter
 }
 
-func (s *requestSession) Initialize() { s.connection.Initialize() }
+func (s *requestSession) Initialize() { s.initialized.Store(true) }
 
 // Initialized is true: a response to a request can always be preceded by what is said of it.
 func (s *requestSession) Initialized() bool { return true }
@@ -47,8 +55,12 @@ func (s *requestSession) SetSubscriptionFilter(filter mcp.SubscriptionFilter) {
 	s.filter = filter
 }
 
-// SubscriptionFilter is always in force: a request that asked for nothing hears of nothing.
+// SubscriptionFilter is always in force: a request that asked for nothing hears of nothing, and one that asked for something
+// not before this was acknowledged, which has to be the first that it hears.
 func (s *requestSession) SubscriptionFilter() (mcp.SubscriptionFilter, bool) {
+	if !s.acknowledged.Load() {
+		return mcp.SubscriptionFilter{}, true
+	}
 	s.filterMu.Lock()
 	defer s.filterMu.Unlock()
 	return s.filter, true
@@ -60,6 +72,8 @@ type session struct {
 	id     string
 	notify stdio.Notify
 	tag    any // id of the subscriptions/listen request, put on each notification; nil for none
+
+	acknowledged atomic.Bool // the subscription is
 
 	sending sync.Once
 	channel chan mcp.JSONRPCNotification
@@ -116,15 +130,19 @@ func (s *session) sendAll() {
 }
 
 func (s *session) send(notification mcp.JSONRPCNotification) {
+	if notification.Method == mcp.MethodNotificationSubscriptionsAcknowledged {
+		s.acknowledged.Store(true) // all that follows is sent after it
+	}
 	if s.tag != nil {
-		if notification.Params.Meta == nil {
-			notification.Params.Meta = map[string]any{}
+		// One notification goes to many sessions, each with its own tag.
+		meta := maps.Clone(notification.Params.Meta)
+		if meta == nil {
+			meta = map[string]any{}
 		}
-		notification.Params.Meta[mcp.MetaKeySubscriptionID] = s.tag
+		meta[mcp.MetaKeySubscriptionID] = s.tag
+		notification.Params.Meta = meta
 	}
-	if encoded, err := json.Marshal(notification); err == nil {
-		_ = s.notify(s.ctx, encoded)
-	}
+	_ = s.notify(s.ctx, notification)
 }
 
 func (s *session) GetClientInfo() mcp.Implementation {

@@ -49,8 +49,12 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 		IdempotentHint:  skill.Annotations.Idempotent,
 		OpenWorldHint:   skill.Annotations.OpenWorld,
 	}
-	// One tool that cannot be encoded would take the whole list with it.
+	// One tool that cannot be encoded would take the whole list with it, and one with annotations for HTTP that are wrong
+	// makes the library panic.
 	if _, err := json.Marshal(tool); err != nil {
+		return tool, fmt.Errorf("%s: %w", skill.Name, err)
+	}
+	if err := mcp.ValidateParamHeaderAnnotations(&tool); err != nil {
 		return tool, fmt.Errorf("%s: %w", skill.Name, err)
 	}
 	return tool, nil

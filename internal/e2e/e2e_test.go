@@ -14,12 +14,13 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"skillet/internal/testlog"
 )
 
 var (
@@ -57,26 +58,8 @@ func mustAbs(path string) string {
 type server struct {
 	*mcp.ClientSession
 	process *os.Process
-	stderr  *log
+	stderr  *testlog.Buffer
 	workdir string
-}
-
-// log is what a server writes while the test reads it.
-type log struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (l *log) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 // serve starts skillet with a configuration in a fresh working directory.
@@ -92,7 +75,7 @@ func serve(t *testing.T, config string, env ...string) *server {
 
 func serveFile(t *testing.T, file, workdir string, env ...string) *server {
 	t.Helper()
-	s := &server{stderr: &log{}, workdir: workdir}
+	s := &server{stderr: &testlog.Buffer{}, workdir: workdir}
 	command := exec.Command(skillet, "serve", "--config", file, "--workdir", workdir)
 	command.Env = append(os.Environ(), env...)
 	command.Stderr = s.stderr

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"strings"
 	"syscall"
 	"time"
 )
@@ -86,7 +87,16 @@ func clientFaults() []fault {
 			},
 		},
 		{
-			group: group, name: "does not read 40 MB of answers",
+			group: group, name: "sends a message of 100 MB", short: true,
+			silent:   true,
+			programs: times(2, program{script: untilGo, want: prints("went\n")}),
+			strike: func(s *scene) {
+				s.also(program{script: "cat", stdin: strings.Repeat("x", 100<<20), want: fails("larger than")})
+				s.write("go", "")
+			},
+		},
+		{
+			group: group, name: "does not read 40 MB of answers", short: true,
 			flags:    []string{"--max-concurrent", "8"},
 			silent:   true,
 			programs: times(40, program{script: "head -c 1000000 /dev/zero | tr '\\0' x", want: writes(1000000)}),

@@ -22,19 +22,19 @@ func engineFaults() []fault {
 		{
 			name: "is restarted", short: true,
 			programs: times(3, program{script: untilGo, want: lost}),
-			strike:   func(s *scene) { s.engine.down(s.T, "TERM"); s.engine.up(s.T) },
+			strike:   func(s *scene) { s.engine.down(s.TB, "TERM"); s.engine.up(s.TB) },
 		},
 		{
 			name:     "is killed and started again",
 			programs: times(3, program{script: untilGo, want: lost}),
-			strike:   func(s *scene) { s.engine.down(s.T, "KILL"); s.engine.up(s.T) },
+			strike:   func(s *scene) { s.engine.down(s.TB, "KILL"); s.engine.up(s.TB) },
 		},
 		{
 			name:     "is away, and comes back",
-			before:   func(s *scene) { s.works(s.tool); s.engine.down(s.T, "TERM") },
+			before:   func(s *scene) { s.works(s.tool); s.engine.down(s.TB, "TERM") },
 			programs: times(3, program{script: "echo on", want: fails("engine", "start docker")}),
 			begun:    none,
-			mend:     func(s *scene) { s.engine.up(s.T) },
+			mend:     func(s *scene) { s.engine.up(s.TB) },
 		},
 		{
 			// The calls that run meet their time limit and cannot be ended; the last one does not get as far.
@@ -42,21 +42,21 @@ func engineFaults() []fault {
 			skill:    `timeout = "3s"`,
 			programs: times(2, program{script: untilGo, want: fails("time limit", "may still be running")}),
 			strike: func(s *scene) {
-				s.engine.freeze(s.T)
+				s.engine.freeze(s.TB)
 				s.also(program{script: "echo on", want: lost})
 			},
-			mend: func(s *scene) { s.engine.thaw(s.T) },
+			mend: func(s *scene) { s.engine.thaw(s.TB) },
 		},
 		{
 			name: "hangs, and the client cancels", short: true,
 			programs: times(2, program{script: deaf}),
 			strike: func(s *scene) {
-				s.engine.freeze(s.T)
+				s.engine.freeze(s.TB)
 				s.also(program{script: "echo on"})
 				time.Sleep(time.Second)
 				s.cancelAll()
 				time.Sleep(time.Second)
-				s.engine.thaw(s.T)
+				s.engine.thaw(s.TB)
 			},
 		},
 		{
@@ -64,11 +64,11 @@ func engineFaults() []fault {
 			flags:    []string{"--grace", "1s"},
 			programs: times(2, program{script: deaf, want: ends}),
 			strike: func(s *scene) {
-				s.engine.freeze(s.T)
+				s.engine.freeze(s.TB)
 				_ = s.server.signal(syscall.SIGTERM)
 				s.over = true
 				time.Sleep(4 * time.Second)
-				s.engine.thaw(s.T)
+				s.engine.thaw(s.TB)
 				s.mustExit(20*time.Second, 0)
 			},
 		},
@@ -76,12 +76,12 @@ func engineFaults() []fault {
 			name: "has no space left", short: true,
 			programs: times(2, program{script: untilGo, want: prints("went\n")}),
 			strike: func(s *scene) {
-				s.engine.fill(s.T)
+				s.engine.fill(s.TB)
 				s.also(program{script: "echo on", want: fails("no space left")})
 				s.calls[2].wait(time.Now().Add(10 * time.Second))
 				s.write("go", "")
 			},
-			mend: func(s *scene) { s.engine.clear(s.T) },
+			mend: func(s *scene) { s.engine.clear(s.TB) },
 		},
 		{
 			name:     "has no space left for what a program writes",
@@ -121,7 +121,7 @@ func engineFaults() []fault {
 // kill kills the processes of that name on the private engine's host.
 func (s *scene) kill(name string) {
 	s.Helper()
-	s.engine.on(s.T, "sh", "-c", `for p in /proc/[0-9]*; do
+	s.engine.on(s.TB, "sh", "-c", `for p in /proc/[0-9]*; do
 		if [ "$(cat "$p/comm" 2>/dev/null)" = "$1" ]; then kill -KILL "${p#/proc/}"; fi
 	done`, "sh", name)
 }
@@ -139,13 +139,13 @@ func imageFaults() []fault {
 		{
 			name: "has an image no more", image: name,
 			before: func(s *scene) {
-				s.engine.docker(s.T, "tag", baseImage, name)
+				s.engine.docker(s.TB, "tag", baseImage, name)
 				s.works(s.tool)
-				s.engine.docker(s.T, "rmi", "--force", name)
+				s.engine.docker(s.TB, "rmi", "--force", name)
 			},
 			programs: times(2, program{script: "echo on", want: fails("image", name)}),
 			begun:    none,
-			mend:     func(s *scene) { s.engine.docker(s.T, "tag", baseImage, name) },
+			mend:     func(s *scene) { s.engine.docker(s.TB, "tag", baseImage, name) },
 			after:    func(s *scene) { s.works(s.tool) },
 		},
 		{
@@ -153,7 +153,7 @@ func imageFaults() []fault {
 			before: func(s *scene) {
 				write(s)
 				s.works(s.tool)
-				s.engine.docker(s.T, "rmi", "--force", "skillet-faults/built:1")
+				s.engine.docker(s.TB, "rmi", "--force", "skillet-faults/built:1")
 			},
 			programs: times(3, program{script: "echo on", want: prints("on\n")}),
 			begun:    none, within: 60 * time.Second,
@@ -220,6 +220,6 @@ func (s *scene) dockerAll(verb string, args ...string) {
 				words = append(words, arg)
 			}
 		}
-		s.engine.docker(s.T, words...)
+		s.engine.docker(s.TB, words...)
 	}
 }

@@ -23,7 +23,7 @@ type engine struct {
 }
 
 // docker runs the command-line client, which has to succeed.
-func (e *engine) docker(t *testing.T, args ...string) string {
+func (e *engine) docker(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := e.tryDocker(args...)
 	if err != nil {
@@ -38,7 +38,7 @@ func (e *engine) tryDocker(args ...string) (string, error) {
 }
 
 // containers lists the containers whose names begin with "skillet-" and a tool's name, those that run or all of them.
-func (e *engine) containers(t *testing.T, tool string, all bool) []string {
+func (e *engine) containers(t testing.TB, tool string, all bool) []string {
 	t.Helper()
 	return strings.Fields(e.docker(t, "ps", fmt.Sprintf("--all=%t", all), "--filter", "name=skillet-"+tool, "--format", "{{.Names}}"))
 }
@@ -51,7 +51,7 @@ var private = struct {
 	stop func()
 }{stop: func() {}}
 
-func privateEngine(t *testing.T) *engine {
+func privateEngine(t testing.TB) *engine {
 	t.Helper()
 	private.Do(startPrivate)
 	if private.err != nil {
@@ -97,12 +97,12 @@ func startPrivate() {
 }
 
 // on runs a command on the private engine's host.
-func (e *engine) on(t *testing.T, command ...string) {
+func (e *engine) on(t testing.TB, command ...string) {
 	t.Helper()
 	e.script(t, append([]string{"exec", e.dir}, command...)...)
 }
 
-func (e *engine) script(t *testing.T, args ...string) {
+func (e *engine) script(t testing.TB, args ...string) {
 	t.Helper()
 	if out, err := script(args...).CombinedOutput(); err != nil {
 		t.Fatalf("private-engine.sh %s: %v\n%s", strings.Join(args, " "), err, out)
@@ -110,31 +110,31 @@ func (e *engine) script(t *testing.T, args ...string) {
 }
 
 // down ends dockerd by a signal, up starts it again.
-func (e *engine) down(t *testing.T, signal string) { t.Helper(); e.script(t, "down", e.dir, signal) }
-func (e *engine) up(t *testing.T)                  { t.Helper(); e.script(t, "up", e.dir) }
+func (e *engine) down(t testing.TB, signal string) { t.Helper(); e.script(t, "down", e.dir, signal) }
+func (e *engine) up(t testing.TB)                  { t.Helper(); e.script(t, "up", e.dir) }
 
 // freeze stops dockerd where it is: its socket takes connections, and nobody answers.
-func (e *engine) freeze(t *testing.T) { t.Helper(); e.signal(t, "STOP") }
-func (e *engine) thaw(t *testing.T)   { t.Helper(); e.signal(t, "CONT") }
+func (e *engine) freeze(t testing.TB) { t.Helper(); e.signal(t, "STOP") }
+func (e *engine) thaw(t testing.TB)   { t.Helper(); e.signal(t, "CONT") }
 
-func (e *engine) signal(t *testing.T, signal string) {
+func (e *engine) signal(t testing.TB, signal string) {
 	t.Helper()
 	e.on(t, "sh", "-c", `kill -"$1" "$(cat "$2")"`, "sh", signal, filepath.Join(e.dir, "docker.pid"))
 }
 
 // fill leaves no space where the engine keeps its data; clear takes that back.
-func (e *engine) fill(t *testing.T) {
+func (e *engine) fill(t testing.TB) {
 	t.Helper()
 	e.on(t, "sh", "-c", `! head -c 10G /dev/zero >"$1" 2>/dev/null`, "sh", filepath.Join(e.dir, "data/full"))
 }
 
-func (e *engine) clear(t *testing.T) {
+func (e *engine) clear(t testing.TB) {
 	t.Helper()
 	e.on(t, "rm", "-f", filepath.Join(e.dir, "data/full"))
 }
 
 // restore undoes what a fault that was broken off has left.
-func (e *engine) restore(t *testing.T) {
+func (e *engine) restore(t testing.TB) {
 	t.Helper()
 	if _, err := os.Stat(filepath.Join(e.dir, "down")); err == nil {
 		e.up(t)
@@ -145,7 +145,7 @@ func (e *engine) restore(t *testing.T) {
 }
 
 // waitFor waits until something is so, and fails the test when it takes too long.
-func waitFor(t *testing.T, what string, limit time.Duration, reached func() bool) {
+func waitFor(t testing.TB, what string, limit time.Duration, reached func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(limit); !reached(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {

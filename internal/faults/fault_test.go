@@ -13,7 +13,6 @@ import (
 type fault struct {
 	group, name string
 	short       bool // part of the shortened form
-	unpromised  bool // it leaves containers behind, which docs/security.md admits; nothing else is excused
 
 	// The server and its tool, which is a shell.
 	flags   []string // of skillet serve

@@ -9,8 +9,8 @@
 // the answer says what has happened; the next call works; no container is left; and the server has not grown. To add one, add
 // a value to one of the lists of matrix.
 //
-// The full matrix takes five minutes, and with -short, which takes the most telling faults, one. [TestSoak] makes thousands of
-// calls and runs only when asked for. All of it needs root and a Docker engine, and fails without; hence the build tag.
+// The full matrix takes five minutes, and with -short, which takes the most telling faults, one. [BenchmarkSoak] makes thousands
+// of calls. All of it needs root and a Docker engine, and fails without; hence the build tag.
 package faults
 
 import (

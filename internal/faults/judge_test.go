@@ -46,7 +46,7 @@ func (s *scene) awaitDeath() {
 	}
 	// The time to ask is not the time to die: what counts is when they were last seen alive.
 	seen := since
-	for asked := time.Now(); len(s.engine.containers(s.T, s.tool, false)) > 0; asked = time.Now() {
+	for asked := time.Now(); len(s.engine.containers(s.TB, s.tool, false)) > 0; asked = time.Now() {
 		seen = asked
 		if time.Since(since) > s.dead+10*time.Second {
 			break
@@ -63,7 +63,7 @@ func (s *scene) countLeftovers() {
 	s.Helper()
 	left := &s.leftovers
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		left.containers, left.volumes = s.engine.containers(s.T, s.tool, true), s.volumesLeft()
+		left.containers, left.volumes = s.engine.containers(s.TB, s.tool, true), s.volumesLeft()
 		s.counted = true
 		if len(left.containers)+len(left.volumes) == 0 {
 			return
@@ -72,19 +72,15 @@ func (s *scene) countLeftovers() {
 			break
 		}
 	}
-	if s.unpromised {
-		s.Logf("left, as docs/security.md says: %d containers, %d volumes", len(left.containers), len(left.volumes))
-		return
-	}
 	s.problem("left: %d containers, %d volumes", len(left.containers), len(left.volumes))
-	s.Logf("left behind:\n%s\n%s", s.engine.docker(s.T, "ps", "-a", "--filter", "name=skillet-"+s.tool), strings.Join(left.volumes, "\n"))
+	s.Logf("left behind:\n%s\n%s", s.engine.docker(s.TB, "ps", "-a", "--filter", "name=skillet-"+s.tool), strings.Join(left.volumes, "\n"))
 }
 
 // noteVolumes remembers the anonymous volumes of the containers that run.
 func (s *scene) noteVolumes() {
 	s.Helper()
 	for _, name := range s.running() {
-		s.volumes = append(s.volumes, strings.Fields(s.engine.docker(s.T, "inspect", "--format",
+		s.volumes = append(s.volumes, strings.Fields(s.engine.docker(s.TB, "inspect", "--format",
 			`{{range .Mounts}}{{if and (eq .Type "volume") (ne .Destination "/.skillet")}}{{.Name}} {{end}}{{end}}`, name))...)
 	}
 	if len(s.volumes) == 0 {
@@ -134,7 +130,7 @@ func (s *scene) judgeServers() {
 	}
 	for _, server := range s.servers {
 		ends := server.alive()
-		server.end(s.T)
+		server.end(s.TB)
 		if ends && server.state.ExitCode() != 0 {
 			s.problem("the server ended with %s", server.state)
 		}
@@ -150,10 +146,7 @@ func (s *scene) judgeServers() {
 			s.Logf("log of the server:\n%s", server.log)
 		}
 	}
-	if s.unpromised && len(s.leftovers.containers)+len(s.leftovers.volumes) == 0 {
-		s.Error("skillet bears it: promise it, in docs/security.md and here")
-	}
-	if left := s.engine.containers(s.T, s.tool, true); len(left) > 0 && len(s.leftovers.containers) == 0 {
+	if left := s.engine.containers(s.TB, s.tool, true); len(left) > 0 && len(s.leftovers.containers) == 0 {
 		s.problem("left at the server's end: %s", strings.Join(left, " "))
 	}
 }

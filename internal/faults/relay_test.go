@@ -14,7 +14,7 @@ import (
 // between them and the server, which is this very program in another role, and it is the relay that is killed.
 
 // relayed is the command that starts a server through a relay.
-func relayed(t *testing.T) []string {
+func relayed(t testing.TB) []string {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 
 // scene is a fault at work.
 type scene struct {
-	*testing.T
+	testing.TB
 	fault
 	tool    string // the skill's name, and the beginning of its containers'
 	workdir string
@@ -32,9 +32,9 @@ type scene struct {
 	notes     []string
 }
 
-func newScene(t *testing.T, f fault) *scene {
+func newScene(t testing.TB, f fault) *scene {
 	t.Helper()
-	s := &scene{T: t, fault: f, tool: newTool(), workdir: t.TempDir(), engine: privateEngine(t)}
+	s := &scene{TB: t, fault: f, tool: newTool(), workdir: t.TempDir(), engine: privateEngine(t)}
 	s.write("skills.toml", f.config(s.tool))
 	return s
 }
@@ -44,7 +44,7 @@ func (s *scene) play() {
 	s.Cleanup(s.sweep)
 	first := launch{}
 	if s.relayed {
-		first.by = relayed(s.T)
+		first.by = relayed(s.TB)
 	}
 	s.start(first)
 	s.do(s.before)
@@ -87,7 +87,7 @@ func (s *scene) also(p program) {
 func (s *scene) start(l launch) *server {
 	s.Helper()
 	l.config, l.workdir, l.flags, l.host = s.path("skills.toml"), s.workdir, slices.Concat(s.flags, l.flags), s.engine.host
-	s.server = l.start(s.T)
+	s.server = l.start(s.TB)
 	s.servers = append(s.servers, s.server)
 	return s.server
 }
@@ -126,7 +126,7 @@ func (s *scene) awaitBegun() {
 	case none:
 		return
 	}
-	waitFor(s.T, fmt.Sprintf("%d programs to start", want), 30*time.Second, func() bool {
+	waitFor(s.TB, fmt.Sprintf("%d programs to start", want), 30*time.Second, func() bool {
 		begun, _ := filepath.Glob(s.path("begun-*"))
 		return len(begun) >= want || s.allAnswered()
 	})
@@ -135,8 +135,8 @@ func (s *scene) awaitBegun() {
 // running lists the containers of all calls, once the engine knows that they run, too: programs know it earlier.
 func (s *scene) running() (names []string) {
 	s.Helper()
-	waitFor(s.T, "the engine to know all containers", 10*time.Second, func() bool {
-		names = s.engine.containers(s.T, s.tool, false)
+	waitFor(s.TB, "the engine to know all containers", 10*time.Second, func() bool {
+		names = s.engine.containers(s.TB, s.tool, false)
 		return len(names) >= len(s.calls)
 	})
 	return names
@@ -148,7 +148,7 @@ func (s *scene) allAnswered() bool {
 
 // sweep removes what should not have been left, so that one fault does not disturb the next.
 func (s *scene) sweep() {
-	if left := s.engine.containers(s.T, s.tool, true); len(left) > 0 {
+	if left := s.engine.containers(s.TB, s.tool, true); len(left) > 0 {
 		_, _ = s.engine.tryDocker(append([]string{"rm", "--force", "--volumes"}, left...)...)
 	}
 }

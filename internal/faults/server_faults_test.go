@@ -77,7 +77,7 @@ func serverFaults() []fault {
 			programs: times(2, program{script: "echo on", want: prints("on\n")}),
 			mend: func(s *scene) { // after the answers: only what waits for calls is there
 				time.Sleep(time.Second)
-				s.note("%d idle", len(s.engine.containers(s.T, s.tool, false)))
+				s.note("%d idle", len(s.engine.containers(s.TB, s.tool, false)))
 				s.killServer()
 				s.gone, s.over = false, true
 			},
@@ -98,14 +98,14 @@ func serverFaults() []fault {
 				first := s.server
 				s.start(launch{})
 				abandoned := s.server.call(s.tool, ": >begun-abandoned; "+deaf, "")
-				waitFor(s.T, "the second server's program", 20*time.Second, func() bool {
+				waitFor(s.TB, "the second server's program", 20*time.Second, func() bool {
 					_, err := os.Stat(s.path("begun-abandoned"))
 					return err == nil || abandoned.done()
 				})
 				_ = s.server.signal(syscall.SIGKILL)
 				s.start(launch{})
-				waitFor(s.T, "the killed server's container to go", 10*time.Second, func() bool {
-					return len(s.engine.containers(s.T, s.tool, true)) == len(s.programs)
+				waitFor(s.TB, "the killed server's container to go", 10*time.Second, func() bool {
+					return len(s.engine.containers(s.TB, s.tool, true)) == len(s.programs)
 				})
 				s.works(s.tool + "_other")
 				s.server = first
@@ -142,7 +142,7 @@ func besides(name string, short bool, in func(*scene) []string) fault {
 			s.start(launch{in: in(s)})
 			s.works(s.tool + "_other")
 			time.Sleep(time.Second) // for what it does behind its calls
-			s.server.end(s.T)
+			s.server.end(s.TB)
 			s.server = first
 			s.write("go", "")
 		},

@@ -11,10 +11,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"skillet/internal/testlog"
 )
 
 // server is a running skillet, and the client that has started it.
@@ -22,28 +23,10 @@ type server struct {
 	*client
 	pid    int // skillet's own, whatever it was started by
 	idle   int // KiB that are resident before the first call
-	log    *logBuffer
+	log    *testlog.Buffer
 	starts *os.Process   // what was started: skillet itself, or what it was started by
 	exited chan struct{} // closed when that has ended
 	state  *os.ProcessState
-}
-
-// logBuffer takes in what the server logs.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 // launch says how a server is started.
@@ -56,7 +39,7 @@ type launch struct {
 }
 
 // start starts a server and its client.
-func (l launch) start(t *testing.T) *server {
+func (l launch) start(t testing.TB) *server {
 	t.Helper()
 	pidFile := filepath.Join(t.TempDir(), "pid")
 	// The shell tells the process id that it hands on, which is not that of what is started here when l.by is given.
@@ -64,7 +47,7 @@ func (l launch) start(t *testing.T) *server {
 		[]string{skillet, "serve", "--config", l.config, "--workdir", l.workdir}, l.flags)
 	toServer, in := pipe(t)
 	out, fromServer := pipe(t)
-	s := &server{log: &logBuffer{}, exited: make(chan struct{})}
+	s := &server{log: &testlog.Buffer{}, exited: make(chan struct{})}
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = toServer, fromServer, s.log
 	cmd.Env = append(os.Environ(), "DOCKER_HOST="+l.host)
@@ -88,7 +71,7 @@ func (l launch) start(t *testing.T) *server {
 	return s
 }
 
-func pidIn(t *testing.T, file string) int {
+func pidIn(t testing.TB, file string) int {
 	t.Helper()
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -101,7 +84,7 @@ func pidIn(t *testing.T, file string) int {
 	return pid
 }
 
-func pipe(t *testing.T) (read, write *os.File) {
+func pipe(t testing.TB) (read, write *os.File) {
 	t.Helper()
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -111,7 +94,7 @@ func pipe(t *testing.T) (read, write *os.File) {
 }
 
 // end closes the server's input, as a client does that has no more to say, and kills a server that stays nevertheless.
-func (s *server) end(t *testing.T) {
+func (s *server) end(t testing.TB) {
 	t.Helper()
 	s.in.Close()
 	if !s.exits(40 * time.Second) {

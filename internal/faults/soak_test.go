@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"flag"
 	"regexp"
 	"strings"
 	"syscall"
@@ -11,26 +10,30 @@ import (
 	"time"
 )
 
-var soak = flag.Int("soak", 0, "how many calls TestSoak makes; 0 leaves it out")
-
-// TestSoak makes one server answer thousands of calls of all kinds, and wants it to be in the end what it was in the
-// beginning: the same memory, files and goroutines, and no container.
-func TestSoak(t *testing.T) {
-	if *soak == 0 {
-		t.Skip("takes minutes: ask for it with -soak 2000")
-	}
-	s := newScene(t, fault{group: "soak", name: "calls", skill: `timeout = "3s"`, flags: []string{"--max-concurrent", "4"}})
+// BenchmarkSoak makes one server answer thousands of calls of all kinds, and wants it to be in the end what it was in the
+// beginning: the same memory, files and goroutines, and no container. How many is said by -benchtime, as in 2000x.
+func BenchmarkSoak(b *testing.B) {
+	s := newScene(b, fault{group: "soak", name: "calls", skill: `timeout = "3s"`, flags: []string{"--max-concurrent", "4"}})
 	s.Cleanup(s.sweep)
 	s.start(launch{})
-	fresh := s.goroutines(s.soak(20)) // after the first calls: connections to the engine stay open
+	s.soak(20)
+	fresh := s.goroutines(s.settle()) // after the first calls: connections to the engine stay open
 	s.start(launch{})
-	early := s.soak(max(*soak/10, 100))
-	late := s.soak(*soak - early.calls)
-	late.calls += early.calls
+	s.soak(warmUp)
+	early := s.settle()
+	calls := s.soaking()
+	for b.Loop() {
+		calls.one()
+	}
+	calls.end()
+	late := s.settle()
 	s.countLeftovers()
-	t.Logf("%8s %10s %8s %6s %8s", "calls", "resident", "peak", "files", "threads")
-	for _, m := range []measurement{early, late} {
-		t.Logf("%8d %6d KiB %4d KiB %6d %8d", m.calls, m.resident, m.peak, m.files, m.threads)
+	b.Logf("%8s %10s %8s %6s %8s", "calls", "resident", "peak", "files", "threads")
+	for _, row := range []struct {
+		calls int
+		measurement
+	}{{warmUp, early}, {warmUp + calls.made, late}} {
+		b.Logf("%8d %6d KiB %4d KiB %6d %8d", row.calls, row.resident, row.peak, row.files, row.threads)
 	}
 	for _, wrong := range s.server.misdeeds() {
 		s.problem("the server has sent %s", wrong)
@@ -44,19 +47,37 @@ func TestSoak(t *testing.T) {
 	if late.files > early.files+4 {
 		s.problem("open files have grown from %d to %d", early.files, late.files)
 	}
-	if now := s.goroutines(late); now > fresh+4 {
+	now := s.goroutines(late)
+	if now > fresh+4 {
 		s.problem("goroutines have grown from %d to %d:\n%s", fresh, now, s.server.log)
-	} else {
-		t.Logf("%d goroutines after 20 calls, %d after %d", fresh, now, late.calls)
 	}
+	b.Logf("%d goroutines after 20 calls, %d in the end", fresh, now)
 }
 
-// measurement is what a server has when no call is in flight.
-type measurement struct{ calls, resident, peak, files, threads int }
+// warmUp is how many calls come before the ones that must not change anything.
+const warmUp = 200
 
-// soak makes calls, eight at a time, and measures the server after that.
-func (s *scene) soak(calls int) measurement {
-	kinds := []program{
+// measurement is what a server has when no call is in flight.
+type measurement struct{ resident, peak, files, threads int }
+
+// settle waits until nothing of the calls is left, and measures the server after that.
+func (s *scene) settle() measurement {
+	waitFor(s.TB, "the last containers to go", 20*time.Second, func() bool { return len(s.engine.containers(s.TB, s.tool, true)) == 0 })
+	time.Sleep(35 * time.Second) // idle connections to the engine are closed after 30 seconds
+	return measurement{s.server.resident("VmRSS"), s.server.resident("VmHWM"), s.server.count("fd"), s.server.count("task")}
+}
+
+// soaking is calls of all kinds, eight at a time.
+type soaking struct {
+	*scene
+	kinds []program
+	room  chan struct{}
+	made  int
+}
+
+func (s *scene) soaking() *soaking {
+	s.server.crossing = 250 * time.Millisecond
+	return &soaking{scene: s, room: make(chan struct{}, 8), kinds: []program{
 		{script: "echo on", want: prints("on\n")},
 		{script: "echo on", want: prints("on\n")},
 		{script: "head -c 300000 /dev/zero | tr '\\0' x", want: writes(300000)},
@@ -64,36 +85,48 @@ func (s *scene) soak(calls int) measurement {
 		{script: "cat", stdin: strings.Repeat("x", 10000), want: prints(strings.Repeat("x", 10000))},
 		{script: "echo on", want: nil}, // cancelled
 		{script: "sleep 600 & echo on", want: prints("on\n")},
+	}}
+}
+
+// soak makes a number of calls.
+func (s *scene) soak(number int) {
+	calls := s.soaking()
+	for range number {
+		calls.one()
 	}
-	s.server.crossing = 250 * time.Millisecond
-	room := make(chan struct{}, 8)
-	for i := range calls {
-		room <- struct{}{}
-		p := kinds[i%len(kinds)]
-		if i == calls/2 {
-			p = program{script: "sleep 600", want: timesOut}
+	calls.end()
+}
+
+// one makes the next call, as soon as there is room for it.
+func (s *soaking) one() {
+	s.room <- struct{}{}
+	i := s.made
+	s.made++
+	p := s.kinds[i%len(s.kinds)]
+	if i%500 == 250 {
+		p = program{script: "sleep 600", want: timesOut}
+	}
+	call := s.server.call(s.tool, p.script, p.stdin)
+	go func() {
+		defer func() { <-s.room }()
+		if p.want == nil {
+			time.Sleep(time.Duration(i%20) * 10 * time.Millisecond)
+			s.server.cancel(call)
+			return
 		}
-		call := s.server.call(s.tool, p.script, p.stdin)
-		go func() {
-			defer func() { <-room }()
-			if p.want == nil {
-				time.Sleep(time.Duration(i%20) * 10 * time.Millisecond)
-				s.server.cancel(call)
-				return
-			}
-			if !call.wait(time.Now().Add(time.Minute)) {
-				s.Errorf("call %d has no answer", i)
-			} else if err := p.want(call.reply); err != nil {
-				s.Errorf("call %d: %v", i, err)
-			}
-		}()
+		if !call.wait(time.Now().Add(time.Minute)) {
+			s.Errorf("call %d has no answer", i)
+		} else if err := p.want(call.reply); err != nil {
+			s.Errorf("call %d: %v", i, err)
+		}
+	}()
+}
+
+// end waits for the last calls.
+func (s *soaking) end() {
+	for range cap(s.room) {
+		s.room <- struct{}{}
 	}
-	for range cap(room) {
-		room <- struct{}{}
-	}
-	waitFor(s.T, "the last containers to go", 20*time.Second, func() bool { return len(s.engine.containers(s.T, s.tool, true)) == 0 })
-	time.Sleep(35 * time.Second) // idle connections to the engine are closed after 30 seconds
-	return measurement{calls, s.server.resident("VmRSS"), s.server.resident("VmHWM"), s.server.count("fd"), s.server.count("task")}
 }
 
 var goroutine = regexp.MustCompile(`(?m)^goroutine \d+ `)
@@ -106,7 +139,7 @@ func (s *scene) goroutines(after measurement) int {
 	}
 	count := len(goroutine.FindAllString(s.server.log.String(), -1))
 	if count == 0 {
-		s.problem("the server told no goroutines after %d calls", after.calls)
+		s.problem("the server told no goroutines, with %d threads", after.threads)
 	}
 	return count
 }

@@ -14,9 +14,9 @@ type flights struct {
 
 // flight is one request.
 type flight struct {
-	cancel    context.CancelFunc
-	endless   bool // open until it is cancelled
-	cancelled bool // by the client, who is owed no response any more
+	cancel   context.CancelFunc
+	endless  bool          // open until it is cancelled
+	unwanted chan struct{} // closed when the client has cancelled it, and is owed nothing any more
 }
 
 // begin enters a request; false when one with the id is under way.
@@ -34,14 +34,16 @@ func (f *flights) begin(id string, one *flight) bool {
 	return true
 }
 
-// finish takes a request out and tells whether its response is still wanted. From here on a cancellation comes too late.
+// finish takes a request out and tells whether its response is still wanted. From here on a cancellation comes too late,
+// and the id may be used again.
 func (f *flights) finish(id string, one *flight) (wanted bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.byID[id] == one {
-		delete(f.byID, id)
+	if f.byID[id] != one {
+		return false // cancelled; the id may belong to another request by now
 	}
-	return !one.cancelled
+	delete(f.byID, id)
+	return true
 }
 
 // cancel ends a request for its client. The id is free again at once.
@@ -49,7 +51,7 @@ func (f *flights) cancel(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if one, ok := f.byID[id]; ok {
-		one.cancelled = true
+		close(one.unwanted)
 		one.cancel()
 		delete(f.byID, id)
 	}

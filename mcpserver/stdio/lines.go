@@ -35,37 +35,62 @@ func newLines(in io.Reader, limit int) *lines {
 
 // next returns the next line without its end. The last line counts without one, too. The errors are *tooLargeError,
 // after which reading can go on, and those of the stream. The line belongs to the caller.
+//
+// Its parts are kept as they come and joined in the end: a buffer that grows with the line would take several times as much.
 func (l *lines) next() ([]byte, error) {
-	var line []byte
+	var parts [][]byte
+	size := 0
 	for {
 		part, err := l.in.ReadSlice('\n')
-		if len(line)+len(part) > l.limit+len("\r\n") {
-			return nil, l.skip(append(line, part...), err)
-		}
-		line = append(line, part...)
+		parts, size = append(parts, bytes.Clone(part)), size+len(part)
 		switch {
+		case size > l.limit+len("\r\n"):
+			return nil, l.skip(newTooLarge(l.limit, parts), err)
 		case err == nil:
-			return bytes.TrimRight(line, "\r\n"), nil
+			return bytes.TrimRight(join(parts), "\r\n"), nil
 		case errors.Is(err, bufio.ErrBufferFull):
-		case errors.Is(err, io.EOF) && len(bytes.TrimSpace(line)) > 0:
-			return line, nil
+		case errors.Is(err, io.EOF):
+			if line := join(parts); len(bytes.TrimSpace(line)) > 0 {
+				return line, nil
+			}
+			return nil, err
 		default:
 			return nil, err
 		}
 	}
 }
 
-// skip drops the rest of a line that has become too large.
-func (l *lines) skip(begun []byte, err error) error {
-	large := &tooLargeError{limit: l.limit, head: bytes.Clone(begun[:min(endBytes, len(begun))])}
-	tail := begun
+func join(parts [][]byte) []byte {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return bytes.Join(parts, nil)
+}
+
+// newTooLarge keeps the ends of a line of which these parts have come.
+func newTooLarge(limit int, parts [][]byte) *tooLargeError {
+	e := &tooLargeError{limit: limit}
+	for _, part := range parts {
+		e.head = append(e.head, part[:min(len(part), endBytes-len(e.head))]...)
+		e.end(part)
+	}
+	return e
+}
+
+// end takes in the next part of the line.
+func (e *tooLargeError) end(part []byte) {
+	e.tail = append(e.tail, part[max(0, len(part)-endBytes):]...)
+	e.tail = append(e.tail[:0], e.tail[max(0, len(e.tail)-endBytes):]...)
+}
+
+// skip drops the rest of a line that has become too large. err is what the last read has ended with.
+func (l *lines) skip(large *tooLargeError, err error) error {
 	for errors.Is(err, bufio.ErrBufferFull) {
-		tail = bytes.Clone(tail[max(0, len(tail)-endBytes):])
 		var part []byte
 		part, err = l.in.ReadSlice('\n')
-		tail = append(tail, part...)
+		large.end(part)
 	}
-	large.tail = bytes.TrimSpace(bytes.Clone(tail[max(0, len(tail)-endBytes):]))
+	large.tail = bytes.TrimSpace(large.tail)
 	return large
 }
 

@@ -3,7 +3,6 @@ package stdio
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 )
 
 // Codes of JSON-RPC 2.0, section 5.1.
@@ -27,13 +26,17 @@ type rpcError struct {
 	text string
 }
 
-// encode writes the error as a response.
-func (e *rpcError) encode() []byte {
-	text, err := json.Marshal(e.text)
-	if err != nil {
-		text = []byte(`"error"`)
+// response is the error as a message.
+func (e *rpcError) response() any {
+	type details struct {
+		Code    int    `json:"code"`
+		Message string `json:"message"`
 	}
-	return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"error":{"code":%d,"message":%s}}`, e.id, e.code, text)
+	return struct {
+		JSONRPC string          `json:"jsonrpc"`
+		ID      json.RawMessage `json:"id"`
+		Error   details         `json:"error"`
+	}{"2.0", json.RawMessage(e.id), details{e.code, e.text}}
 }
 
 // parse reads a line.

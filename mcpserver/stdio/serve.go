@@ -13,10 +13,13 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// Handler answers messages.
+// Handler answers messages. All of them, requests and notifications, are values that encoding/json can encode.
 type Handler interface {
+	// Begin is called once, before everything else. What notify sends belongs to no request.
+	Begin(notify Notify)
 	// Accept is called for each request in the order of arrival, and has to return at once. Its ctx ends when the client
-	// cancels the request, or the connection ends.
+	// cancels the request, or the connection ends. What notify sends belongs to the request, and is dropped when the client
+	// has cancelled it.
 	Accept(ctx context.Context, method string, request json.RawMessage, notify Notify) Request
 	// Notified is called for each notification and each response of the client, in the order of arrival.
 	Notified(ctx context.Context, message json.RawMessage)
@@ -26,12 +29,12 @@ type Handler interface {
 
 // Request is a request that was accepted.
 type Request struct {
-	Answer  func() []byte // makes the response, in a goroutine of its own; nil is none
-	Written func()        // called when the response was written, or is not wanted; may be nil
+	Answer  func() any // makes the response, in a goroutine of its own; nil is none
+	Written func()     // called when the response was written, or is not wanted; may be nil
 }
 
 // Notify sends a notification to the client. It waits while the client does not read, until ctx ends.
-type Notify func(ctx context.Context, notification []byte) error
+type Notify func(ctx context.Context, notification any) error
 
 // Options bound a connection.
 type Options struct {
@@ -68,8 +71,9 @@ func Serve(ctx context.Context, handler Handler, in io.Reader, out io.Writer, op
 	c := &connection{
 		handler: handler, options: options, log: options.Logger,
 		requests: requests, broken: cancel,
-		out: out, writing: make(chan struct{}, 1), places: semaphore.NewWeighted(maxWeight + int64(options.MaxMessage)),
+		out: out, turn: make(chan struct{}, 1), places: semaphore.NewWeighted(maxWeight + int64(options.MaxMessage)),
 	}
+	handler.Begin(c.notifier(&flight{}))
 	err := c.read(ctx, newLines(in, options.MaxMessage))
 	c.drain()
 	return err
@@ -86,7 +90,7 @@ type connection struct {
 	requests context.Context         // ends what is in flight
 	broken   context.CancelCauseFunc // ends it because nobody reads the answers
 	out      io.Writer
-	writing  chan struct{} // held while a line is written
+	turn     chan struct{} // full while a line is written
 	places   *semaphore.Weighted
 	flights  flights
 }
@@ -161,34 +165,34 @@ func (c *connection) request(m message) {
 		return // the connection has ended
 	}
 	ctx, cancel := context.WithCancel(c.requests)
-	one := &flight{cancel: cancel, endless: c.handler.Endless(m.method)}
+	one := &flight{cancel: cancel, endless: c.handler.Endless(m.method), unwanted: make(chan struct{})}
 	if !c.flights.begin(m.id, one) {
 		cancel()
 		c.places.Release(weight)
 		c.refuse(&rpcError{m.id, invalidRequest, "a request with this id is in flight"})
 		return
 	}
-	accepted := c.handler.Accept(ctx, m.method, m.raw, c.write)
-	go func() {
-		defer c.flights.idle.Done()
-		defer c.places.Release(weight)
-		defer cancel()
-		if accepted.Written != nil {
-			defer accepted.Written()
-		}
-		response := c.answer(m, accepted.Answer)
-		if c.flights.finish(m.id, one) && response != nil {
-			_ = c.write(c.requests, response)
-		}
-	}()
+	accepted := c.handler.Accept(ctx, m.method, m.raw, c.notifier(one))
+	go c.run(m.id, m.method, one, weight, accepted)
+}
+
+// run answers one request. While the response waits for its turn, nothing else of the request is held.
+func (c *connection) run(id, method string, one *flight, weight int64, accepted Request) {
+	defer c.flights.idle.Done()
+	defer c.places.Release(weight)
+	defer one.cancel()
+	if accepted.Written != nil {
+		defer accepted.Written()
+	}
+	c.respond(id, one, c.answer(id, method, accepted.Answer))
 }
 
 // answer keeps a handler's panic from ending the server, and its text from the client.
-func (c *connection) answer(m message, answer func() []byte) (response []byte) {
+func (c *connection) answer(id, method string, answer func() any) (response any) {
 	defer func() {
 		if panicked := recover(); panicked != nil {
-			c.log.Error("a request panicked", "method", m.method, "panic", panicked, "stack", string(debug.Stack()))
-			response = (&rpcError{m.id, internalError, "skillet itself failed in this request; its log says more"}).encode()
+			c.log.Error("a request panicked", "method", method, "panic", panicked, "stack", string(debug.Stack()))
+			response = (&rpcError{id, internalError, "skillet itself failed in this request; its log says more"}).response()
 		}
 	}()
 	return answer()
@@ -203,23 +207,8 @@ func (c *connection) refuse(e *rpcError) {
 	go func() {
 		defer c.flights.idle.Done()
 		defer c.places.Release(requestWeight)
-		_ = c.write(c.requests, e.encode())
+		_ = c.write(c.requests, &flight{}, e.response())
 	}()
-}
-
-// write writes one line, after those before it. A stream that fails ends the connection: nobody is there any more.
-func (c *connection) write(ctx context.Context, line []byte) error {
-	select {
-	case c.writing <- struct{}{}:
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	defer func() { <-c.writing }()
-	if _, err := c.out.Write(append(line, '\n')); err != nil {
-		c.broken(fmt.Errorf("writing to the client: %w", err))
-		return err
-	}
-	return nil
 }
 
 // drain lets the requests in flight finish, for as long as the grace period lasts, and cancels those that are left. What

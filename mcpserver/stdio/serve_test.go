@@ -2,14 +2,15 @@ package stdio_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -21,12 +22,14 @@ import (
 // echo answers each request with its method as the result, when the method says so: "wait" never ends by itself.
 type echo struct {
 	started  chan string // gets the id of each request that has begun to run; nil for none
+	ended    atomic.Int64
 	notified atomic.Int64
 	size     int // of each result, beside the method
 }
 
-func (e *echo) Accept(ctx context.Context, method string, raw json.RawMessage, _ stdio.Notify) stdio.Request {
-	return stdio.Request{Answer: func() []byte {
+func (e *echo) Accept(ctx context.Context, method string, raw json.RawMessage, notify stdio.Notify) stdio.Request {
+	return stdio.Request{Answer: func() any {
+		defer e.ended.Add(1)
 		var request struct{ ID json.RawMessage }
 		_ = json.Unmarshal(raw, &request)
 		if e.started != nil {
@@ -42,11 +45,25 @@ func (e *echo) Accept(ctx context.Context, method string, raw json.RawMessage, _
 			}
 		case "panic":
 			panic("hunter2")
+		case "unencodable":
+			return map[string]any{"result": math.NaN()}
+		case "unencodable panic":
+			return panics{}
+		case "tell":
+			_ = notify(context.Background(), map[string]any{"jsonrpc": "2.0", "method": "told"})
+			<-ctx.Done()
+			_ = notify(context.Background(), map[string]any{"jsonrpc": "2.0", "method": "told after its cancel"})
 		}
-		return fmt.Appendf(nil, `{"jsonrpc":"2.0","id":%s,"result":%q}`, request.ID, method+strings.Repeat("x", e.size))
+		return map[string]any{"jsonrpc": "2.0", "id": request.ID, "result": method + strings.Repeat("x", e.size)}
 	}}
 }
 
+// panics cannot be encoded.
+type panics struct{}
+
+func (panics) MarshalJSON() ([]byte, error) { panic("hunter2") }
+
+func (e *echo) Begin(stdio.Notify)                        {}
 func (e *echo) Notified(context.Context, json.RawMessage) { e.notified.Add(1) }
 func (e *echo) Endless(method string) bool                { return method == "listen" }
 
@@ -80,6 +97,7 @@ func (c *client) send(lines ...string) {
 
 type response struct {
 	ID     json.RawMessage
+	Method string // of a notification
 	Result string
 	Error  *struct {
 		Code    int
@@ -228,18 +246,18 @@ func TestAMessageAboveTheLimitIsRefusedByItsID(t *testing.T) {
 
 func TestAMessageAboveTheLimitIsNotHeldInMemory(t *testing.T) {
 	c := connect(t, t.Context(), &echo{}, stdio.Options{})
+	part := bytes.Repeat([]byte("x"), 1<<20)
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	part := strings.Repeat("x", 1<<20)
 	for range 300 {
-		if _, err := io.WriteString(c.in, part); err != nil {
+		if _, err := c.in.Write(part); err != nil {
 			t.Fatal(err)
 		}
 	}
-	runtime.GC()
 	runtime.ReadMemStats(&after)
-	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 40<<20 {
-		t.Errorf("300 MB have grown the heap by %d bytes", grown)
+	// Up to the limit it has to be taken in. What comes after that, and has to be collected, is held as well for a while.
+	if took := after.TotalAlloc - before.TotalAlloc; took > 24<<20 {
+		t.Errorf("300 MB have taken %d MiB", took>>20)
 	}
 	c.send("", request(1, "on"))
 	refused, on := c.read(), c.read()
@@ -313,35 +331,14 @@ func TestTheEndOfTheContextDrainsToo(t *testing.T) {
 	})
 }
 
-func TestAClientThatDoesNotReadHoldsUpTheServerAndNothingGrows(t *testing.T) {
-	c := connect(t, t.Context(), &echo{size: 1000}, stdio.Options{})
-	var sent atomic.Int64
-	stopped := make(chan struct{})
-	go func() {
-		defer close(stopped)
-		for i := range 20_000 {
-			if _, err := io.WriteString(c.in, request(i, "x")+"\n"); err != nil {
-				return
-			}
-			sent.Add(1)
+// heap is what is in use.
+func waitFor(t *testing.T, what string, reached func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !reached(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
 		}
-	}()
-	settled := int64(-1)
-	for settled != sent.Load() {
-		settled = sent.Load()
-		time.Sleep(200 * time.Millisecond)
 	}
-	if settled > 10_000 {
-		t.Errorf("%d requests were taken in while nobody read", settled)
-	}
-	seen := map[string]bool{}
-	for range 20_000 {
-		seen[string(c.read().ID)] = true
-	}
-	if len(seen) != 20_000 {
-		t.Errorf("%d requests were answered", len(seen))
-	}
-	<-stopped
 }
 
 func TestAClientThatIsGoneEndsTheConnection(t *testing.T) {
@@ -400,24 +397,6 @@ func TestTheGracePeriodEndsInAHurry(t *testing.T) {
 			t.Errorf("took %s", took)
 		}
 	})
-}
-
-func TestLinesNeverInterleave(t *testing.T) {
-	c := connect(t, t.Context(), &echo{size: 50_000}, stdio.Options{Grace: time.Minute})
-	var writers sync.WaitGroup
-	writers.Go(func() {
-		for i := range 300 {
-			c.send(request(i, "x"))
-		}
-	})
-	seen := map[string]bool{}
-	for range 300 {
-		seen[string(c.read().ID)] = true // fails when a line is no JSON
-	}
-	writers.Wait()
-	if len(seen) != 300 {
-		t.Errorf("%d requests were answered", len(seen))
-	}
 }
 
 func TestAPanicIsAnErrorThatTellsNothing(t *testing.T) {
