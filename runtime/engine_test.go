@@ -58,14 +58,16 @@ func newSDKClient(t *testing.T) *client.Client {
 	return api
 }
 
+// listOf asks for all containers of a Runtime.
+func listOf(r *Runtime) container.ListOptions {
+	return container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("label", labelInstance+"="+r.owner.instance))}
+}
+
 func checkNothingLeft(ctx context.Context, t *testing.T, r *Runtime) {
 	t.Helper()
 	// An engine lists what it removes for some milliseconds after it has said that it is gone, without its name.
 	for deadline := time.Now().Add(time.Second); ; time.Sleep(10 * time.Millisecond) {
-		left, err := newSDKClient(t).ContainerList(ctx, container.ListOptions{
-			All:     true,
-			Filters: filters.NewArgs(filters.Arg("label", labelInstance+"="+r.owner.instance)),
-		})
+		left, err := newSDKClient(t).ContainerList(ctx, listOf(r))
 		if err != nil {
 			t.Fatalf("listing containers: %v", err)
 		}

@@ -16,7 +16,7 @@ const probe = `
 exec 2>&1
 echo "== identity"; id; grep -E '^(Uid|Gid|Groups|NoNewPrivs|Seccomp|Seccomp_filters|Cap...|Sig(Blk|Ign|Cgt)|CoreDumping|Speculation.*|Cpus_allowed|Mems_allowed):' /proc/self/status
 echo "== environment"; (env | sort; pwd; umask; hostname) | sed 's/\b[0-9a-f]\{12\}\b/ID/'
-echo "== limits"; cat /proc/self/limits; cat /proc/self/oom_score_adj /proc/self/timerslack_ns /proc/self/personality /proc/self/coredump_filter; nice
+echo "== limits"; cat /proc/self/limits; cat /proc/self/timerslack_ns /proc/self/personality /proc/self/coredump_filter; nice
 echo "== descriptors"; perl -MFcntl -e '
   for (0..20) { open(my $f, "<&=", $_) or next; my @s = stat($f); next unless @s;
     printf "%d type %o mode %o owner %d flags %o fd %o\n", $_, $s[2] >> 12, $s[2] & 07777, $s[4], fcntl($f, F_GETFL, 0), fcntl($f, F_GETFD, 0) }'
@@ -29,7 +29,7 @@ echo "== network"; cat /proc/net/dev | cut -d: -f1; ls -l /etc/hosts /etc/resolv
 echo "== devices"; find /dev | sort; ls /proc | grep -v '^[0-9]' | sort | tr '\n' ' '
 echo "== signals"; perl -e 'for (sort { $SIG{$a}//"" cmp $SIG{$b}//"" } grep { defined $SIG{$_} && $SIG{$_} ne "" && $SIG{$_} ne "DEFAULT" } keys %SIG) { print "$_ $SIG{$_}\n" }'
 echo "== mounts"; cut -d' ' -f2- /proc/mounts | sed 's/[0-9a-f]\{64\}/ID/g; s/lowerdir=[^ ]*//; s/[^ ]*workdir=[^ ]*//' | sort
-echo "== own"; echo "pids.max $(cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null)"; echo "pid $$ parent $PPID first $(cat /proc/1/comm)"
+echo "== own"; echo "pids.max $(cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null)"; echo "oom_score_adj $(cat /proc/self/oom_score_adj)"; echo "pid $$ parent $PPID first $(cat /proc/1/comm)"
 `
 
 // probed are containers to look at from inside, with different rights, users, mounts and limits.
@@ -184,20 +184,20 @@ func without(text, with string) string {
 func checkOwn(t *testing.T, way string, c policy.Container, plain, supervised string) {
 	t.Helper()
 	var before, after struct {
-		pids, pid, parent int
-		first             string
+		pids, victim, pid, parent int
+		first                     string
 	}
-	const form = "pids.max %d\npid %d parent %d first %s\n"
-	if _, err := fmt.Sscanf(plain, form, &before.pids, &before.pid, &before.parent, &before.first); err != nil {
+	const form = "pids.max %d\noom_score_adj %d\npid %d parent %d first %s\n"
+	if _, err := fmt.Sscanf(plain, form, &before.pids, &before.victim, &before.pid, &before.parent, &before.first); err != nil {
 		t.Fatalf("%v in %q", err, plain)
 	}
-	if _, err := fmt.Sscanf(supervised, form, &after.pids, &after.pid, &after.parent, &after.first); err != nil {
+	if _, err := fmt.Sscanf(supervised, form, &after.pids, &after.victim, &after.pid, &after.parent, &after.first); err != nil {
 		t.Fatalf("%s: %v in %q", way, err, supervised)
 	}
-	if before.pid != 1 || before.parent != 0 || before.pids != int(c.PidsLimit) {
+	if before.victim != 0 || before.pid != 1 || before.parent != 0 || before.pids != int(c.PidsLimit) {
 		t.Errorf("without a supervisor: %s", plain)
 	}
-	if after.pid == 1 || after.parent != 1 || after.first != "supervisor" || after.pids != int(c.PidsLimit)+supervisorShare {
+	if after.victim != 500 || after.pid == 1 || after.parent != 1 || after.first != "supervisor" || after.pids != int(c.PidsLimit)+supervisorShare {
 		t.Errorf("%s: %s (want pids.max %s)", way, supervised, strconv.Itoa(int(c.PidsLimit)+supervisorShare))
 	}
 }

@@ -64,12 +64,20 @@ func (r *resolved) inspect(ctx context.Context, api dockerAPI, c policy.Containe
 	return facts, nil
 }
 
-// forget throws away what is known. watched tells whether changes from now on will be heard of.
-func (r *resolved) forget(watched bool) {
+// forget throws away what is known: an image has changed.
+func (r *resolved) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.watched, r.known = watched, map[imageName]imageFacts{}
+	r.known = map[imageName]imageFacts{}
 	r.epoch++
+}
+
+// watch throws away what is known, and says whether changes from now on will be heard of.
+func (r *resolved) watch(watched bool) {
+	r.forget()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.watched = watched
 }
 
 // imageError is the error of a look at the image.

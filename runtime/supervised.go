@@ -94,6 +94,7 @@ func (x *execution) task() *task { return &task{stdout: x.stdout, stderr: x.stde
 
 // carry goes with a container whose order was given to its end.
 func (x *execution) carry(ctx context.Context, s *standby) (err error) {
+	s.spec = x.spec // one that has waited was made for any such call
 	x.vessel, x.result.Container = s.vessel, s.request.Name
 	if x.spec.Stdin != nil {
 		s.feed(x.spec.Stdin)

@@ -13,7 +13,7 @@ import (
 func (r *Runtime) watch(ctx context.Context) {
 	for {
 		r.watchOnce(ctx)
-		r.resolved.forget(false)
+		r.resolved.watch(false)
 		select {
 		case <-time.After(r.limits.retry):
 		case <-ctx.Done():
@@ -37,11 +37,11 @@ func (r *Runtime) watchOnce(ctx context.Context) {
 		return
 	default:
 	}
-	r.resolved.forget(true)
+	r.resolved.watch(true)
 	for {
 		select {
 		case <-messages:
-			r.resolved.forget(true)
+			r.resolved.forget()
 			r.pool.refresh(ctx, api)
 		case <-errs:
 			return

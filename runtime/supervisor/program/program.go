@@ -60,6 +60,7 @@ func start(order wire.OrderFrame) (*program, error) {
 	if err != nil {
 		return nil, &startError{order.Args[0], err}
 	}
+	preferAsVictim(pid)
 	p := &program{
 		pid: pid, input: stdin, output: newPump(stdout, wire.Output), errors: newPump(stderr, wire.ErrorOutput),
 		ended: make(chan struct{}), alone: make(chan struct{}),
