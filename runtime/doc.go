@@ -5,18 +5,24 @@
 //
 // # One call
 //
-// [Runtime.Run] creates a container, attaches to it, subscribes to its exit, starts it, feeds its standard input and
-// reads its output, in this order, so that neither the first byte of output nor the exit can be missed. The container is
-// new and is used once. Its removal goes on behind the caller's back and is retried; [Runtime.Close] waits for it and
-// reports what could not be removed.
+// [Runtime.Run] hands the call to a container that waits for one like it, or creates a container, attaches to it, subscribes to
+// its removal, gives it its order and starts it, in this order, so that neither the first byte of output nor the end can be
+// missed. The container's first process is a supervisor of skillet's own (package supervisor and docs/supervisor.md), which runs
+// the program, reports its exit and ends; the engine then removes the container. A container is new and is used once. Its
+// removal goes on behind the caller's back; [Runtime.Close] waits for it and reports what could not be removed.
 //
-// An image that is not there is found out by the engine's refusal to create a container from it. Then it is built from
-// the Plan's build directory, or else pulled, once for all the calls that wait for it, and the creation is repeated. The
-// time for that does not count against the Plan's timeout, which is the program's. [Runtime.EnsureImage] does it ahead.
+// An image that is not there is found out before that. Then it is built from the Plan's build directory, or else pulled, once for
+// all the calls that wait for it. The time for that does not count against the Plan's timeout, which is the program's.
+// [Runtime.EnsureImage] does it ahead.
 //
 // When the Plan's timeout ends, or the caller's context does, the program is killed: by SIGKILL at once or, when the
-// Plan has a StopTimeout, by SIGTERM and then by SIGKILL. When Run returns, the container is dead; if that could not be
+// Plan has a StopTimeout, by SIGTERM and then by SIGKILL. When Run returns, nothing of the program runs; if that could not be
 // made sure of, the error says so ([UnkilledError]). No request to the engine is waited for without a limit.
+//
+// # Containers that wait
+//
+// [Runtime.Warm] keeps containers started for calls of the plans it is given, as many as each plan's Warm says. A call whose plan
+// asks the engine for the very same container gets one, which takes a few milliseconds; the others have one made.
 //
 // # Results and errors
 //
@@ -25,19 +31,17 @@
 //   - [EngineError]: no engine answers, or it was lost on the way
 //   - [ImageError] and [BuildError]: there is no image, and it could not be built or pulled
 //   - [StartError]: the engine has not started the program; its exit code is what `docker run` would have given
+//   - [LostError]: the container was killed, stopped or removed by others in the midst of the call
 //   - [TimeoutError] and [CancelledError]: the program was killed before its end; what it had written is in the Result
 //   - [ErrNotApproved], [ErrClosed]: the caller's mistakes
 //
 // They tell what happened and what to do about it, and never repeat the value of a variable, an argument or the input.
 //
-// [Result.Signal] follows the convention of shells: an exit code of 128+n stands for signal n. A program that exits with
-// such a code of its own accord is not told apart from one that was killed; neither the engine nor a shell can. A program
-// that runs as PID 1, as it does here unless the Plan asks for an init, does not die of a signal that it sends to itself
-// and has no handler for, except from a fault such as SIGSEGV.
+// [Result.Signal] is the signal that has killed the program, whose exit code then is 128+n as in shells. A container without
+// a supervisor gives only the code, and there each code of that form is taken for a signal, by the convention of shells.
 //
-// [Result.OOMKilled] is what the engine has noticed. It begins to watch the memory a moment after the start, and hears of a
-// kill for want of memory and of the program's end in two ways, so it misses a kill now and then (one in thirty, on a
-// loaded engine 20.10) when that comes right after the start or is the end; the Signal of the latter is SIGKILL all the same.
+// [Result.OOMKilled] is the kernel's count for the container. Without a supervisor it is what the engine has noticed, which
+// misses a kill now and then (one in thirty, on a loaded engine 20.10) when that comes right after the start or is the end.
 //
 // # What a program sees
 //
@@ -56,10 +60,12 @@
 //
 // # What is left behind
 //
-// Every container says in labels which process of which host made it, and how long its call could take. [Runtime.Reap]
-// removes those of processes that are gone, as after a SIGKILL, and those of other hosts whose time is up. It never
-// touches a container whose owner lives or may live. Until it is called, by any skillet on the engine, such a container
-// runs on: nothing inside it ends it.
+// A container with a supervisor ends with its connection, or at the end of its call's time, and the engine removes it: also
+// when this process is killed. Every container says in labels which process of which host made it, and how long its call
+// could take. [Runtime.Reap] removes those of processes that are gone, as what was created and not started before a SIGKILL, and
+// those of other hosts whose time is up. It never touches a container whose owner lives or may live.
+//
+// The supervisor's volume stays on the engine.
 //
 // # Engines
 //
@@ -70,7 +76,10 @@
 //
 // # Where to look
 //
-//   - run.go: one call; create.go, lifecycle.go, output.go, remove.go: its container's birth, life, voice and end
+//   - run.go: one call; vessel.go, create.go, remove.go: its container's birth and end
+//   - supervised.go, standby.go: with a supervisor; plain.go, output.go: without one
+//   - harness.go: what a supervisor changes of a container; install.go: how it gets there
+//   - pool.go, shelf.go: containers that wait; resolve.go, watch.go: what images' names stand for
 //   - request.go: what the engine is asked for; testdata has it for a container of each kind
 //   - image.go, build.go, progress.go, flight.go: images
 //   - client.go: the engine's address and version
