@@ -79,7 +79,7 @@
 //   - run.go: one call; vessel.go, create.go, remove.go: its container's birth and end
 //   - supervised.go, standby.go: with a supervisor; plain.go, output.go: without one
 //   - harness.go: what a supervisor changes of a container; install.go: how it gets there
-//   - pool.go, shelf.go: containers that wait; resolve.go, watch.go: what images' names stand for
+//   - pool.go, shelf.go, handover.go: containers that wait; resolve.go, watch.go: what images' names stand for
 //   - request.go: what the engine is asked for; testdata has it for a container of each kind
 //   - image.go, build.go, progress.go, flight.go: images
 //   - client.go: the engine's address and version

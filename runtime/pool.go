@@ -6,13 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
 	"skillet/policy"
-	"skillet/runtime/supervisor/wire"
 )
 
 // pool keeps containers started for calls to come. Making a container takes a hundred milliseconds and more, most of it work of
@@ -115,10 +113,23 @@ func (p *pool) keep(specs []policy.Container) {
 		}
 	}
 	p.shelves = shelves
+	p.warnOfTooMany()
 	if p.stopped == nil && len(shelves) > 0 {
 		p.begin()
 	}
 	p.poke()
+}
+
+// warnOfTooMany tells the operator that the skills ask for more than may wait. p.mu is held.
+func (p *pool) warnOfTooMany() {
+	asked := 0
+	for _, s := range p.shelves {
+		asked += max(s.spec.Warm, 0) // what is warm by use makes do with what is left
+	}
+	if most := p.limits.most(); asked > most {
+		p.log.Warn("skills want more containers kept started than are allowed: raise --max-idle and --max-idle-memory, or lower their warm",
+			"wanted", asked, "allowed", most)
+	}
 }
 
 // begin starts the keeper and the watching of images. p.mu is held.
@@ -362,116 +373,5 @@ func (p *pool) close() {
 	if stopped != nil {
 		stopping()
 		<-stopped
-	}
-}
-
-// coldStart notes that a call has a container made, during which the pool makes none. It returns what ends that.
-func (p *pool) coldStart() (done func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.cold++
-	return sync.OnceFunc(func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.cold--
-		p.poke()
-	})
-}
-
-// take hands out a container that waits, for a call of this plan; nil when there is none. While one is being made that nobody
-// waits for yet, that is waited for: beginning another one would only make both slower.
-func (p *pool) take(ctx context.Context, spec policy.Container, h harness, seen []os.FileInfo) *standby {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.shelves[shelfKey(spec)]
-	if s == nil || p.closed {
-		return nil
-	}
-	now := time.Now()
-	s.use(now)
-	p.quiet = now.Add(firstMoments)
-	defer p.poke()
-	for {
-		for len(s.ready) > 0 {
-			one := s.ready[0]
-			s.ready = s.ready[1:]
-			if one.fits(h, seen) {
-				return one
-			}
-			go one.leave()
-		}
-		if s.making <= s.waiting {
-			return nil
-		}
-		made := s.await()
-		p.cold++
-		p.mu.Unlock()
-		select {
-		case <-made:
-		case <-ctx.Done():
-		}
-		p.mu.Lock()
-		p.cold--
-		s.waiting--
-		if ctx.Err() != nil {
-			return nil
-		}
-	}
-}
-
-// fits tells whether a container is what the plan's would be now: of the same image, and with the same directories mounted, which
-// may have been replaced by others of the same name.
-func (s *standby) fits(h harness, seen []os.FileInfo) bool {
-	if isClosed(s.ended) || s.image != h.image.id || len(s.sources) != len(seen) {
-		return false
-	}
-	for i, before := range s.sources {
-		if before == nil || seen[i] == nil || !os.SameFile(before, seen[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// fromPool finds a container that waits and hands the order to it; nil when there is none. A container that has died in the
-// meantime has not taken the order, and the next one gets it.
-func (x *execution) fromPool(ctx context.Context, h harness, order wire.OrderFrame) (*standby, error) {
-	if x.spec.Warm == 0 {
-		return nil, nil
-	}
-	seen := sources(x.spec)
-	for {
-		s := x.pool.take(ctx, x.spec, h, seen)
-		if s == nil {
-			return nil, nil
-		}
-		order.Limit = remaining(ctx, x.spec)
-		if s.accepts(ctx, order, x.task()) {
-			return s, nil
-		}
-		s.leave()
-		if over(ctx) {
-			return nil, x.interrupted(ctx, doingStart)
-		}
-	}
-}
-
-// accepts hands an order over, and tells whether it was taken. Where it was not, nothing has run and nothing will.
-func (s *standby) accepts(ctx context.Context, order wire.OrderFrame, t *task) bool {
-	if s.order(order, t, false) != nil {
-		return false
-	}
-	late := time.NewTimer(s.limits.kill)
-	defer late.Stop()
-	select {
-	case <-s.accepted:
-		_ = s.carryOut() // from here on it may have run, whatever becomes of it
-		return true
-	case <-s.ended:
-		return false
-	case <-late.C:
-		return false
-	case <-ctx.Done():
-		return false
 	}
 }

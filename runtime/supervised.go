@@ -168,10 +168,12 @@ func (x *execution) conclude(e wire.ExitFrame, failure error) error {
 func refused(c policy.Container, e wire.ExitFrame) *StartError {
 	program, text, _ := strings.Cut(e.Text, ": ")
 	failed := &StartError{Skill: c.Skill, Image: c.Image, Program: program, Reason: OtherReason, ExitCode: 126, Detail: e.Text}
-	switch syscall.Errno(e.Code) {
-	case syscall.ENOENT:
+	// Errors of Linux, whatever this runs on: errno(3).
+	const noEntry, noPermission, noAccess, noExec, isDirectory = 2, 1, 13, 8, 21
+	switch e.Code {
+	case noEntry:
 		failed.Reason, failed.ExitCode = ProgramNotFound, 127
-	case syscall.EACCES, syscall.EISDIR, syscall.ENOEXEC, syscall.EPERM:
+	case noPermission, noAccess, noExec, isDirectory:
 		failed.Reason = ProgramNotExecutable
 	default:
 		failed.Detail = strings.TrimSpace(text)

@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,22 @@ func engineFaults() []fault {
 			name: "is restarted", short: true,
 			programs: times(3, program{script: untilGo, want: lost}),
 			strike:   func(s *scene) { s.engine.down(s.TB, "TERM"); s.engine.up(s.TB) },
+		},
+		{
+			// What waited is gone, and calls come before new containers do.
+			name: "is restarted while containers wait", short: true, skill: "warm = 2",
+			before: func(s *scene) {
+				s.waitIdle(2)
+				s.engine.down(s.TB, "TERM")
+				s.engine.up(s.TB)
+			},
+			programs: times(3, program{script: "echo on", want: prints("on\n")}),
+			begun:    none,
+			mend: func(s *scene) {
+				s.waitIdle(2)
+				s.server.end(s.TB)
+				s.over = true
+			},
 		},
 		{
 			name:     "is killed and started again",
@@ -116,6 +133,14 @@ func engineFaults() []fault {
 		}
 	}
 	return faults
+}
+
+// waitIdle waits until so many containers wait for calls.
+func (s *scene) waitIdle(n int) {
+	s.Helper()
+	waitFor(s.TB, fmt.Sprintf("%d idle containers", n), 30*time.Second, func() bool {
+		return len(s.engine.containers(s.TB, s.tool, false)) == n
+	})
 }
 
 // kill kills the processes of that name on the private engine's host.
