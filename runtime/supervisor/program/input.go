@@ -40,27 +40,32 @@ func (l *link) send(kind wire.Kind, content []byte) error {
 
 func (l *link) next() (wire.Kind, []byte, error) { return wire.Read(l.in, &l.buffer) }
 
-// order reads an order and the word to carry it out. Whatever else comes ends the supervisor.
-func (l *link) order() (wire.OrderFrame, error) {
-	kind, content, err := l.next()
+// order reads an order and the word to carry it out, and prepares in between. Whatever else comes ends the supervisor.
+func (l *link) order() (*preparation, error) {
+	content, err := l.expect(wire.Order)
 	if err != nil {
-		return wire.OrderFrame{}, err
-	}
-	if kind != wire.Order {
-		return wire.OrderFrame{}, &wire.FrameError{Kind: kind, Length: len(content)}
+		return nil, err
 	}
 	order, err := wire.DecodeOrder(content)
 	if err != nil {
-		return order, err
+		return nil, err
 	}
 	l.buffer = nil // it may have been large
 	if err := l.send(wire.Accepted, nil); err != nil {
-		return order, err
+		return nil, err
 	}
-	if kind, content, err = l.next(); err == nil && kind != wire.Go {
+	prepared := prepare(order)
+	_, err = l.expect(wire.Go)
+	return prepared, err
+}
+
+// expect reads a frame of a kind.
+func (l *link) expect(want wire.Kind) ([]byte, error) {
+	kind, content, err := l.next()
+	if err == nil && kind != want {
 		err = &wire.FrameError{Kind: kind, Length: len(content)}
 	}
-	return order, err
+	return content, err
 }
 
 // serve takes in what skillet sends while the program runs, and returns when the connection is lost.

@@ -44,38 +44,37 @@ func main() {
 	signal.Notify(signals) // all: what is not caught would end the container
 	harden()
 	link := newLink()
-	order, ok := await(link, signals)
-	if !ok {
+	prepared := await(link, signals)
+	if prepared == nil {
 		os.Exit(exitIdle)
 	}
-	os.Exit(run(link, order, signals))
+	os.Exit(run(link, prepared, signals))
 }
 
-// await says that the supervisor is ready, and waits for an order that is to be carried out.
-func await(link *link, signals <-chan os.Signal) (wire.OrderFrame, bool) {
+// await says that the supervisor is ready, and waits for an order that is to be carried out; nil when none comes.
+func await(link *link, signals <-chan os.Signal) *preparation {
 	if link.send(wire.Ready, nil) != nil {
-		return wire.OrderFrame{}, false
+		return nil
 	}
-	ordered := make(chan wire.OrderFrame)
+	ordered := make(chan *preparation)
 	go func() {
 		defer close(ordered)
-		order, err := link.order()
-		if err == nil {
-			ordered <- order
+		if prepared, err := link.order(); err == nil {
+			ordered <- prepared
 		}
 	}()
 	idle := time.NewTimer(maxIdle)
 	defer idle.Stop()
 	for {
 		select {
-		case order, ok := <-ordered:
-			return order, ok
+		case prepared := <-ordered:
+			return prepared
 		case signal := <-signals:
 			if stops(signal) {
-				return wire.OrderFrame{}, false
+				return nil
 			}
 		case <-idle.C:
-			return wire.OrderFrame{}, false
+			return nil
 		}
 	}
 }
@@ -90,8 +89,8 @@ func stops(signal os.Signal) bool {
 }
 
 // run carries the order out, and returns the container's exit code.
-func run(link *link, order wire.OrderFrame, signals <-chan os.Signal) int {
-	p, err := start(order)
+func run(link *link, prepared *preparation, signals <-chan os.Signal) int {
+	p, err := prepared.start()
 	if err != nil {
 		_ = link.send(wire.Exit, notStarted(err).Encode())
 		return exitNotRun
@@ -102,7 +101,7 @@ func run(link *link, order wire.OrderFrame, signals <-chan os.Signal) int {
 		link.serve(p)
 	}()
 	p.pass(link)
-	over := deadline(order.Limit)
+	over := deadline(prepared.order.Limit)
 	outOfTime := false
 	for running := true; running; {
 		select {

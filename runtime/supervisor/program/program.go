@@ -34,39 +34,53 @@ func (e *startError) Error() string { return e.name + ": " + e.err.Error() }
 
 func (e *startError) Unwrap() error { return e.err }
 
+// preparation is a program that can be started. It is made while skillet's word to start it is on its way.
+type preparation struct {
+	order                 wire.OrderFrame
+	path                  string
+	env                   []string
+	pipes                 pipes
+	stdin, stdout, stderr *os.File // the supervisor's ends
+	err                   error    // why it cannot be started
+}
+
+func prepare(order wire.OrderFrame) *preparation {
+	p := &preparation{order: order, env: merge(os.Environ(), order.Env)}
+	if path, err := find(order.Args[0], p.env); err != nil {
+		p.err = &startError{order.Args[0], err}
+	} else {
+		p.path = path
+	}
+	p.stdin = p.pipes.input(order.Input)
+	p.stdout, p.stderr = p.pipes.output(), p.pipes.output()
+	if p.pipes.err != nil {
+		p.err = &startError{"pipe", p.pipes.err}
+	}
+	return p
+}
+
 // start starts the program with what the engine has given the supervisor: user, groups, capabilities, limits, working directory,
 // umask. Only the standard streams are its own, and its session, since a container's first process leads one.
-func start(order wire.OrderFrame) (*program, error) {
-	env := merge(os.Environ(), order.Env)
-	path, err := find(order.Args[0], env)
-	if err != nil {
-		return nil, &startError{order.Args[0], err}
+func (p *preparation) start() (*program, error) {
+	defer p.pipes.closeTheirs()
+	if p.err != nil {
+		return nil, p.err
 	}
-	var pipes pipes
-	defer pipes.closeTheirs()
-	stdin, err := pipes.input(order.Input)
-	if err != nil {
-		return nil, &startError{"pipe", err}
-	}
-	stdout, stderr := pipes.output(), pipes.output()
-	if pipes.failed != nil {
-		return nil, &startError{"pipe", pipes.failed}
-	}
-	files := make([]uintptr, 0, len(pipes.theirs))
-	for _, file := range pipes.theirs {
+	files := make([]uintptr, 0, len(p.pipes.theirs))
+	for _, file := range p.pipes.theirs {
 		files = append(files, file.Fd())
 	}
-	pid, err := syscall.ForkExec(path, order.Args, &syscall.ProcAttr{Env: env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true}})
+	pid, err := syscall.ForkExec(p.path, p.order.Args, &syscall.ProcAttr{Env: p.env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true}})
 	if err != nil {
-		return nil, &startError{order.Args[0], err}
+		return nil, &startError{p.order.Args[0], err}
 	}
 	preferAsVictim(pid)
-	p := &program{
-		pid: pid, input: stdin, output: newPump(stdout, wire.Output), errors: newPump(stderr, wire.ErrorOutput),
+	started := &program{
+		pid: pid, input: p.stdin, output: newPump(p.stdout, wire.Output), errors: newPump(p.stderr, wire.ErrorOutput),
 		ended: make(chan struct{}), alone: make(chan struct{}),
 	}
-	go p.reap()
-	return p, nil
+	go started.reap()
+	return started, nil
 }
 
 // merge sets variables in the place of those that are there, or after them, as the engine does. An empty HOME is left out:
@@ -192,30 +206,33 @@ func (p *program) exit(outOfTime bool) wire.ExitFrame {
 // pipes are the ends that the program gets, and that the supervisor closes once it has them.
 type pipes struct {
 	theirs []*os.File
-	failed error
+	err    error
 }
 
 // input makes standard input, and returns the end to write to; nil where the program is to have none.
-func (p *pipes) input(wanted bool) (*os.File, error) {
+func (p *pipes) input(wanted bool) *os.File {
 	if !wanted {
 		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0) // as the engine opens it
-		p.theirs = append(p.theirs, null)
-		return nil, err
+		p.keep(null, err)
+		return nil
 	}
 	read, write, err := os.Pipe()
-	p.theirs = append(p.theirs, read)
-	return write, err
+	p.keep(read, err)
+	return write
 }
 
 // output makes a pipe for the program to write to, and returns the end to read from.
 func (p *pipes) output() *os.File {
 	read, write, err := os.Pipe()
-	if err != nil {
-		p.failed = err
-		return nil
-	}
-	p.theirs = append(p.theirs, write)
+	p.keep(write, err)
 	return read
+}
+
+func (p *pipes) keep(file *os.File, err error) {
+	p.theirs = append(p.theirs, file)
+	if err != nil {
+		p.err = err
+	}
 }
 
 func (p *pipes) closeTheirs() {
