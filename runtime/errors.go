@@ -170,7 +170,7 @@ func (e *CancelledError) Unwrap() error { return e.Err }
 type LostError struct {
 	Skill     string
 	Container string // its name
-	ExitCode  int    // the container's, or the program's where it was stopped
+	ExitCode  int    // the container's, or the program's where it was stopped; -1 when it is not known
 	Stopped   bool   // it was told to stop, and the program had the time to end
 	Detail    string // the last words of its supervisor, "" when there are none
 	Err       error  // the end of the connection to it
@@ -181,8 +181,12 @@ func (e *LostError) Error() string {
 		return fmt.Sprintf("%s: the container %s was stopped from outside in the midst of the call, by `docker stop` or by an engine that shuts down, "+
 			"and the program ended with exit code %d. It may or may not have done its work.", e.Skill, e.Container, e.ExitCode)
 	}
-	text := fmt.Sprintf("%s: the container %s ended in the midst of the call (exit code %d), and the program may or may not have done its work. "+
-		"It was killed or removed from outside, or ran out of memory.", e.Skill, e.Container, e.ExitCode)
+	code := ""
+	if e.ExitCode >= 0 {
+		code = fmt.Sprintf(" (exit code %d)", e.ExitCode)
+	}
+	text := fmt.Sprintf("%s: the container %s ended in the midst of the call%s, and the program may or may not have done its work. "+
+		"It was killed or removed from outside, or ran out of memory.", e.Skill, e.Container, code)
 	if e.Detail != "" {
 		text += " Its last words: " + strings.TrimSpace(e.Detail)
 	}

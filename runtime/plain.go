@@ -3,8 +3,6 @@ package runtime
 import (
 	"context"
 	"errors"
-
-	"github.com/docker/docker/api/types/container"
 )
 
 // plain makes the call in a container whose first process is the program itself. Its error is errNoImage when there is no image.
@@ -28,7 +26,7 @@ func (x *execution) plain(ctx context.Context) error {
 	streams := newStreams(conn, x.stdout, x.stderr)
 	defer streams.close()
 	// Before the start: a program can end before a later question is asked.
-	unsubscribe, err := x.subscribe(ctx, container.WaitConditionNextExit)
+	unsubscribe, err := x.subscribe(ctx)
 	defer unsubscribe()
 	if err != nil {
 		return x.explain(ctx, err, "waiting for the container")

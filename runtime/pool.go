@@ -45,7 +45,7 @@ const DefaultIdle = 16
 
 // IdleMemory is what an idle container takes of the engine's machine, in bytes, the engine's own shim included. It is a measured
 // figure, see docs/performance.md, rounded up.
-const IdleMemory = 12 << 20
+const IdleMemory = 8 << 20
 
 const (
 	// makers is how many idle containers are made at a time: more would take the processors from everybody else.
@@ -91,7 +91,7 @@ func shelfKey(c policy.Container) string {
 func (p *pool) keep(specs []policy.Container) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed || p.limits.most() <= 0 {
+	if p.closed {
 		return
 	}
 	shelves := map[string]*shelf{}
@@ -114,7 +114,7 @@ func (p *pool) keep(specs []policy.Container) {
 	}
 	p.shelves = shelves
 	p.warnOfTooMany()
-	if p.stopped == nil && len(shelves) > 0 {
+	if p.stopped == nil {
 		p.begin()
 	}
 	p.poke()
@@ -126,7 +126,7 @@ func (p *pool) warnOfTooMany() {
 	for _, s := range p.shelves {
 		asked += max(s.spec.Warm, 0) // what is warm by use makes do with what is left
 	}
-	if most := p.limits.most(); asked > most {
+	if most := p.limits.most(); asked > most && most > 0 {
 		p.log.Warn("skills want more containers kept started than are allowed: raise --max-idle and --max-idle-memory, or lower their warm",
 			"wanted", asked, "allowed", most)
 	}

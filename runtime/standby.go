@@ -13,6 +13,7 @@ import (
 	"skillet/policy"
 	"skillet/runtime/supervisor/wire"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/pkg/stdcopy"
@@ -25,7 +26,7 @@ type standby struct {
 	image   string        // the ID of what it was made from
 	sources []os.FileInfo // of its bind mounts, as they were before it was made
 	conn    types.HijackedResponse
-	forget  func() // ends the subscription to its removal
+	forget  context.CancelFunc // ends the question for its removal
 
 	launched time.Time
 	answered chan struct{} // closed when the engine has answered to the start, and startErr is there
@@ -90,13 +91,10 @@ func (s *standby) connect(ctx context.Context) (err error) {
 		return s.explain(ctx, err, "attaching to the container")
 	}
 	s.times.attached = time.Now()
-	// The engine removes the container at its end, whoever is there to see it. Asked before the start: it can end early.
-	if s.forget, err = s.subscribe(ctx, container.WaitConditionRemoved); err != nil {
-		s.forget()
-		s.conn.Close()
-		return s.explain(ctx, err, "waiting for the container")
-	}
 	go s.listen()
+	asking, forget := context.WithCancel(context.Background())
+	s.forget = forget
+	go s.awaitRemoval(asking)
 	s.started = true
 	go func() {
 		uncut, cancel := context.WithTimeout(context.Background(), s.limits.start)
@@ -105,6 +103,21 @@ func (s *standby) connect(ctx context.Context) (err error) {
 		close(s.answered)
 	}()
 	return nil
+}
+
+// awaitRemoval hears of the container's end, after which the engine removes it, whoever is there to see it. Beside the start: an
+// answer that comes too late for the end says that there is no such container.
+func (s *standby) awaitRemoval(ctx context.Context) {
+	results, errs := s.api.ContainerWait(ctx, s.id, container.WaitConditionRemoved)
+	select {
+	case response := <-results:
+		s.exited <- exit{code: int(response.StatusCode)}
+	case err := <-errs:
+		if cerrdefs.IsNotFound(err) {
+			err = nil
+		}
+		s.exited <- exit{code: -1, err: err}
+	}
 }
 
 // leave lets go of the container, and makes sure that it goes: its supervisor ends with the connection.

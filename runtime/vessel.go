@@ -64,13 +64,13 @@ func (v *vessel) attach(ctx context.Context) (types.HijackedResponse, error) {
 	return types.HijackedResponse{}, ctx.Err()
 }
 
-// subscribe asks the engine to tell when a condition is met, the exit or the removal, and returns when the engine has understood. The subscription outlives ctx,
+// subscribe asks the engine to tell the exit, and returns when the engine has understood. The subscription outlives ctx,
 // because it also tells that a kill has worked; unsubscribe, never nil, ends it.
-func (v *vessel) subscribe(ctx context.Context, condition container.WaitCondition) (unsubscribe func(), _ error) {
+func (v *vessel) subscribe(ctx context.Context) (unsubscribe func(), _ error) {
 	uncut, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	acknowledged := context.AfterFunc(ctx, cancel)
 	tooLate := time.AfterFunc(v.limits.request, cancel)
-	results, errs := v.api.ContainerWait(uncut, v.id, condition)
+	results, errs := v.api.ContainerWait(uncut, v.id, container.WaitConditionNextExit)
 	acknowledged()
 	inTime := tooLate.Stop()
 	select {
