@@ -4,10 +4,10 @@
 release := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine base images demo test faults soak bench lint fuzz clean
+.PHONY: help build engine base images demo test conformance faults soak bench lint fuzz clean
 
 help:  ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build:  ## build bin/skillet
 	@go build -trimpath -ldflags '-X skillet/internal/cli.release=$(release)' -o bin/skillet .
@@ -30,6 +30,9 @@ test: lint images  ## run all tests, and the most telling of the faults (root)
 	CGO_ENABLED=1 go test -race -count 1 -timeout 20m ./...
 	go -C internal/faults test -tags faults -short -count 1 -timeout 10m -run Nothing
 
+conformance:  ## run the official conformance suite of MCP against the server over HTTP (needs npm)
+	@scripts/conformance.sh
+
 faults: images  ## try everything that can go wrong, and print what was left behind (minutes, root)
 	go test -tags faults -count 1 -timeout 30m -run Nothing ./internal/faults -v
 
@@ -42,8 +45,8 @@ bench: base build  ## measure calls beside docker run, and write docs/performanc
 
 lint:  ## gofmt, go vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
-	go vet -tags faults ./...
-	go tool staticcheck -tags faults ./...
+	go vet -tags faults,conformance ./...
+	go tool staticcheck -tags faults,conformance ./...
 
 fuzz:  ## run every fuzz target for a minute
 	@scripts/fuzz.sh 1m

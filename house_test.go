@@ -38,10 +38,14 @@ func packages(t *testing.T) []listed {
 
 // siblings says which packages of this module each package may import: data flows one way.
 var siblings = map[string][]string{
-	"skillet":                            {"skillet/internal/cli"},
-	"skillet/internal/cli":               {"skillet/mcpserver", "skillet/policy", "skillet/runtime", "skillet/skills"},
-	"skillet/mcpserver":                  {"skillet/mcpserver/stdio", "skillet/policy", "skillet/runtime", "skillet/skills"},
-	"skillet/mcpserver/stdio":            nil,
+	"skillet": {"skillet/internal/cli"},
+	"skillet/internal/cli": {"skillet/mcpserver", "skillet/mcpserver/bearer", "skillet/mcpserver/streamable", "skillet/policy", "skillet/runtime",
+		"skillet/skills"},
+	"skillet/mcpserver":                  {"skillet/mcpserver/stdio", "skillet/mcpserver/streamable", "skillet/policy", "skillet/runtime", "skillet/skills"},
+	"skillet/mcpserver/stdio":            {"skillet/mcpserver/jsonrpc"},
+	"skillet/mcpserver/streamable":       {"skillet/mcpserver/bearer", "skillet/mcpserver/jsonrpc"},
+	"skillet/mcpserver/bearer":           nil,
+	"skillet/mcpserver/jsonrpc":          nil,
 	"skillet/runtime":                    {"skillet/policy", "skillet/runtime/supervisor", "skillet/runtime/supervisor/wire"},
 	"skillet/runtime/supervisor":         nil,
 	"skillet/runtime/supervisor/program": {"skillet/runtime/supervisor/wire"},
@@ -63,6 +67,8 @@ var owners = map[string][]string{
 	"github.com/santhosh-tekuri":             {"skillet/skills"},
 	"github.com/spf13/cobra":                 {"skillet/internal/cli"},
 	"github.com/lmittmann/tint":              {"skillet/internal/cli"},
+	"github.com/golang-jwt/jwt":              {"skillet/mcpserver/bearer"},
+	"github.com/MicahParks":                  {"skillet/mcpserver/bearer"},
 	"os/exec":                                {"skillet/internal/bench", "skillet/runtime/supervisor/program"},
 }
 

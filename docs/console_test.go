@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"skillet/mcpserver/streamable"
 )
 
 // TestCommandsWriteWhatIsShown needs the engine and the images of the default skills, which `make test` provides, and
@@ -181,6 +183,12 @@ func TestConfigurationsOfClientsNameAWayToServe(t *testing.T) {
 			servers, _ := configuration[key].(map[string]any)
 			for name, server := range servers {
 				server, _ := server.(map[string]any)
+				if url, ok := server["url"].(string); ok {
+					if !strings.HasSuffix(url, streamable.Path) {
+						t.Errorf("%s: %s is not where messages are sent to", b.at(), url)
+					}
+					continue
+				}
 				program, _ := server["command"].(string)
 				var args []string
 				list, _ := server["args"].([]any)

@@ -42,15 +42,9 @@ func (c *connection) Accept(ctx context.Context, method string, raw json.RawMess
 	session := &requestSession{session: newSession(c.ctx, notify)}
 	ctx = c.server.mcp.WithContext(ctx, session)
 	request := stdio.Request{}
-	switch method {
-	case string(mcp.MethodInitialize):
+	ctx, request.Written = c.server.takePlace(ctx, method)
+	if method == string(mcp.MethodInitialize) {
 		request.Written = func() { c.session.introduced(session) }
-	case string(mcp.MethodToolsCall):
-		place, err := c.server.queue.enter()
-		ctx = withPlace(ctx, place, err)
-		if err == nil {
-			request.Written = place.leave
-		}
 	}
 	request.Answer = func() any {
 		id := requestID(raw)

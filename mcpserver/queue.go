@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 // queue lets a number of calls run at a time, in the order of their arrival. More than that would only make each of them
@@ -112,6 +114,18 @@ func withPlace(ctx context.Context, p *place, err error) context.Context {
 		return context.WithValue(ctx, placeKey{}, err)
 	}
 	return context.WithValue(ctx, placeKey{}, p)
+}
+
+// takePlace takes a place for a request that needs one, and returns what gives it back.
+func (s *Server) takePlace(ctx context.Context, method string) (context.Context, func()) {
+	if method != string(mcp.MethodToolsCall) {
+		return ctx, func() {}
+	}
+	place, err := s.queue.enter()
+	if err != nil {
+		return withPlace(ctx, nil, err), func() {}
+	}
+	return withPlace(ctx, place, nil), place.leave
 }
 
 // myTurn waits for the turn of the call that ctx belongs to. The error is *busyError or the context's.

@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -26,6 +27,8 @@ type Options struct {
 	Grace         time.Duration   // for calls in flight when the client leaves or the server is told to stop
 	Hurry         <-chan struct{} // closed to end that time at once; may be nil
 	Logger        *slog.Logger    // nil discards
+
+	Extend func(*server.MCPServer) // adds what is more than skills, for tests of the protocol; nil adds nothing
 }
 
 // Server is an MCP server whose tools are skills.
@@ -47,9 +50,13 @@ func New(options Options) (*Server, error) {
 		server.WithDescription("Command-line tools in fresh containers"),
 		server.WithInstructions(instructions(options.Workdir)),
 		server.WithToolCapabilities(true),
+		server.WithToolHandlerMiddleware(refuse),
 	)
 	if err := s.SetSkills(options.Skills); err != nil {
 		return nil, err
+	}
+	if options.Extend != nil {
+		options.Extend(s.mcp)
 	}
 	return s, nil
 }
@@ -91,10 +98,14 @@ func (s *Server) handler(skill *skills.Skill) server.ToolHandlerFunc {
 		}
 		outcome, err := s.options.Caller.Call(ctx, skill, request.Params.RawArguments, runtime.IO{})
 		took := time.Since(begun).Round(time.Millisecond)
+		log := s.log
+		if client := clientOf(ctx); client != "" {
+			log = log.With("client", client)
+		}
 		if err != nil {
-			s.log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
+			log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
 		} else {
-			s.log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
+			log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
 		}
 		return toResult(outcome, err), nil
 	}
@@ -105,5 +116,21 @@ func errorKind(err error) string { return strings.TrimPrefix(fmt.Sprintf("%T", e
 
 // Handle answers one JSON-RPC message; nil when none is owed.
 func (s *Server) Handle(ctx context.Context, message []byte) mcp.JSONRPCMessage {
-	return s.mcp.HandleMessage(ctx, message)
+	response := s.mcp.HandleMessage(ctx, message)
+	if failed, ok := response.(mcp.JSONRPCError); ok && failed.Error.Data == nil {
+		return withSubject(failed, message)
+	}
+	return response
+}
+
+// withSubject says in an error about a resource which one it is about (2025-11-25, Resources, "Error Handling").
+func withSubject(failed mcp.JSONRPCError, message []byte) mcp.JSONRPCError {
+	var request struct {
+		Method string
+		Params struct{ URI string }
+	}
+	if json.Unmarshal(message, &request) == nil && request.Method == string(mcp.MethodResourcesRead) && request.Params.URI != "" {
+		failed.Error.Data = map[string]any{"uri": request.Params.URI}
+	}
+	return failed
 }

@@ -13,14 +13,18 @@ import (
 
 func (c *command) serve() *cobra.Command {
 	var options mcpserver.Options
+	var overHTTP httpFlags
 	var idle runtime.IdleLimits
 	var idleMemory string
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the skills over MCP on standard input and output",
+		Short: "Serve the skills over MCP, on standard input and output or over HTTP",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var err error
+			err := overHTTP.check()
+			if err != nil {
+				return err
+			}
 			if idle.Memory, err = skills.ParseSize(idleMemory); err != nil {
 				return usage(`write it like "256m" or "1g"`, "--max-idle-memory: %w", err)
 			}
@@ -41,7 +45,11 @@ func (c *command) serve() *cobra.Command {
 			a.log.Info("serving", "skills", len(a.vetted), "refused", len(a.refused), "policy", a.policy.Level(), "workdir", a.workdir)
 			go a.runtime.ReapEvery(cmd.Context(), time.Minute)
 			a.keepWarm()
-			err = server.ServeStdio(cmd.Context(), c.stdin, stdout)
+			if overHTTP.address != "" {
+				err = c.serveHTTP(cmd.Context(), &overHTTP, server, a)
+			} else {
+				err = server.ServeStdio(cmd.Context(), c.stdin, stdout)
+			}
 			if closeErr := a.close(); err == nil {
 				err = closeErr
 			}
@@ -54,5 +62,6 @@ func (c *command) serve() *cobra.Command {
 	flags.IntVar(&idle.Containers, "max-idle", runtime.DefaultIdle, "containers kept started for calls to come, of all skills together; 0 for none")
 	flags.StringVar(&idleMemory, "max-idle-memory", "1g", "memory that they may take together, at 8 MiB each")
 	flags.DurationVar(&options.Grace, "grace", 10*time.Second, "how long calls in flight may go on when the client leaves or skillet is told to stop")
+	overHTTP.register(flags)
 	return cmd
 }

@@ -19,6 +19,6 @@
 // # Where to look
 //
 //   - serve.go: the connection from beginning to end; write.go: what is sent, and when it is encoded
-//   - lines.go: bytes to lines; message.go: lines to messages
+//   - lines.go: bytes to lines; package jsonrpc: lines to messages
 //   - flights.go: the requests in flight
 package stdio

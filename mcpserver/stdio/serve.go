@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"skillet/mcpserver/jsonrpc"
 )
 
 // Handler answers messages. All of them, requests and notifications, are values that encoding/json can encode.
@@ -125,7 +127,7 @@ func (c *connection) read(ctx context.Context, lines *lines) error {
 			var large *tooLargeError
 			switch {
 			case errors.As(got.err, &large):
-				c.refuse(&rpcError{string(large.id()), invalidRequest, large.Error()})
+				c.refuse(jsonrpc.NewError(string(large.id()), jsonrpc.InvalidRequest, large.Error()))
 			case errors.Is(got.err, io.EOF):
 				return nil
 			case got.err != nil:
@@ -142,38 +144,38 @@ func (c *connection) line(line []byte) {
 	if len(line) == 0 {
 		return
 	}
-	m, refused := parse(line)
+	m, refused := jsonrpc.Parse(line)
 	if refused != nil {
 		c.refuse(refused)
 		return
 	}
-	if id, ok := m.cancelled(); ok {
+	if id, ok := m.Cancelled(); ok {
 		c.flights.cancel(id)
 		return
 	}
-	if m.id == "" || m.method == "" {
-		c.handler.Notified(c.requests, m.raw)
+	if m.ID == "" || m.Method == "" {
+		c.handler.Notified(c.requests, m.Raw)
 		return
 	}
 	c.request(m)
 }
 
 // request starts one request. When there is no place for it, reading stops: the client has to take its answers first.
-func (c *connection) request(m message) {
-	weight := int64(requestWeight + len(m.raw))
+func (c *connection) request(m jsonrpc.Message) {
+	weight := int64(requestWeight + len(m.Raw))
 	if c.places.Acquire(c.requests, weight) != nil {
 		return // the connection has ended
 	}
 	ctx, cancel := context.WithCancel(c.requests)
-	one := &flight{cancel: cancel, endless: c.handler.Endless(m.method), unwanted: make(chan struct{})}
-	if !c.flights.begin(m.id, one) {
+	one := &flight{cancel: cancel, endless: c.handler.Endless(m.Method), unwanted: make(chan struct{})}
+	if !c.flights.begin(m.ID, one) {
 		cancel()
 		c.places.Release(weight)
-		c.refuse(&rpcError{m.id, invalidRequest, "a request with this id is in flight"})
+		c.refuse(jsonrpc.NewError(m.ID, jsonrpc.InvalidRequest, "a request with this id is in flight"))
 		return
 	}
-	accepted := c.handler.Accept(ctx, m.method, m.raw, c.notifier(one))
-	go c.run(m.id, m.method, one, weight, accepted)
+	accepted := c.handler.Accept(ctx, m.Method, m.Raw, c.notifier(one))
+	go c.run(m.ID, m.Method, one, weight, accepted)
 }
 
 // run answers one request. While the response waits for its turn, nothing else of the request is held.
@@ -192,14 +194,14 @@ func (c *connection) answer(id, method string, answer func() any) (response any)
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			c.log.Error("a request panicked", "method", method, "panic", panicked, "stack", string(debug.Stack()))
-			response = (&rpcError{id, internalError, "skillet itself failed in this request; its log says more"}).response()
+			response = jsonrpc.NewError(id, jsonrpc.InternalError, "skillet itself failed in this request; its log says more").Response()
 		}
 	}()
 	return answer()
 }
 
 // refuse answers a line that is no request. It is written in the background, with a place of its own.
-func (c *connection) refuse(e *rpcError) {
+func (c *connection) refuse(e *jsonrpc.Error) {
 	if c.places.Acquire(c.requests, requestWeight) != nil {
 		return
 	}
@@ -207,7 +209,7 @@ func (c *connection) refuse(e *rpcError) {
 	go func() {
 		defer c.flights.idle.Done()
 		defer c.places.Release(requestWeight)
-		_ = c.write(c.requests, &flight{}, e.response())
+		_ = c.write(c.requests, &flight{}, e.Response())
 	}()
 }
 

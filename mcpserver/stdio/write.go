@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"skillet/mcpserver/jsonrpc"
 )
 
 // A message is encoded when its turn to be written has come, so that there is one encoded message at a time, however many
@@ -67,7 +69,7 @@ func (c *connection) respond(id string, one *flight, response any) {
 	var unencodable *encodingError
 	if errors.As(c.writeLine(response), &unencodable) {
 		c.log.Error("a response cannot be encoded", "error", unencodable)
-		_ = c.writeLine((&rpcError{id, internalError, "the result cannot be encoded"}).response())
+		_ = c.writeLine(jsonrpc.NewError(id, jsonrpc.InternalError, "the result cannot be encoded").Response())
 	}
 }
 
