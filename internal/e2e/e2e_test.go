@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -89,9 +90,8 @@ func serveFile(t *testing.T, file, workdir string, env ...string) *server {
 		if err := session.Close(); err != nil {
 			t.Errorf("closing: %v\n%s", err, s.stderr)
 		}
-		if left := containers(t); left != "" {
-			t.Errorf("containers were left behind: %s", left)
-		}
+		// An engine lists what it removes for some milliseconds after it has said that it is gone.
+		waitFor(t, "the last containers to go", func() bool { return containers(t) == "" })
 	})
 	return s
 }
@@ -135,6 +135,7 @@ func texts(result *mcp.CallToolResult) string {
 const sh = `
 [skills.e2e_sh]
 timeout = "60s"
+warm = 0
 [skills.e2e_sh.docker]
 image = "debian:bookworm-slim"
 entrypoint = "sh"
@@ -208,6 +209,22 @@ func TestACancelledCallLeavesNoContainer(t *testing.T) {
 		t.Errorf("the next call gave %q", got)
 	}
 }
+
+func TestContainersWaitForCallsAndGoWithTheServer(t *testing.T) {
+	s := serve(t, strings.Replace(sh, "warm = 0", "warm = 2", 1))
+	running := func() []string {
+		return strings.Fields(docker(t, "ps", "-q", "--filter", "name=skillet-e2e"))
+	}
+	waitFor(t, "two containers to wait", func() bool { return len(running()) == 2 })
+	before := running()
+	if got := texts(s.call(t, "e2e_sh", script("echo on"))); got != "on\n" {
+		t.Errorf("the call gave %q", got)
+	}
+	waitFor(t, "another container in the place of the one that was used", func() bool {
+		now := running()
+		return len(now) == 2 && !slices.Equal(now, before)
+	})
+} // the end of the test closes the connection, and looks whether anything is left
 
 func TestMuchOutputDoesNotGrowTheServer(t *testing.T) {
 	s := serve(t, sh)
