@@ -40,7 +40,7 @@ func (c *command) serve() *cobra.Command {
 			os.Stdout = os.Stderr
 			a.log.Info("serving", "skills", len(a.vetted), "refused", len(a.refused), "policy", a.policy.Level(), "workdir", a.workdir)
 			go a.runtime.ReapEvery(cmd.Context(), time.Minute)
-			a.keepWarm()
+			a.runtime.Warm(a.plans) // as many as the skills say; each call is judged anew
 			err = server.ServeStdio(cmd.Context(), c.stdin, stdout)
 			if closeErr := a.close(); err == nil {
 				err = closeErr
