@@ -68,8 +68,9 @@ func (p *Policy) Approve(inv skills.Invocation) (Plan, error) { return p.approve
 func (p *Policy) approve(inv skills.Invocation, look *look) (Plan, error) {
 	container, denied := p.resolve(inv, look)
 	if len(denied) == 0 {
+		c := judged{&container, hostMounts(container.Mounts), inv, p.guarded, look}
 		for _, rule := range allRules {
-			denied = append(denied, rule(p.rules, judged{&container, inv, p.guarded, look})...)
+			denied = append(denied, rule(p.rules, c)...)
 		}
 	}
 	if len(denied) > 0 {

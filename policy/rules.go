@@ -15,6 +15,7 @@ import (
 // judged is what a rule looks at: the container, and for what they say about it the invocation and the machine.
 type judged struct {
 	*Container
+	binds   []Mount // those of host paths
 	inv     skills.Invocation
 	guarded guarded
 	look    *look
@@ -106,14 +107,14 @@ func devices(r rules, c judged) DeniedErrors {
 	return denied
 }
 
-// binds returns the mounts of host paths.
-func (c judged) binds() []Mount {
-	return slices.DeleteFunc(slices.Clone(c.Mounts), func(m Mount) bool { return m.Type != MountBind })
+// hostMounts returns the mounts of host paths.
+func hostMounts(all []Mount) []Mount {
+	return slices.DeleteFunc(slices.Clone(all), func(m Mount) bool { return m.Type != MountBind })
 }
 
 // workdir refuses to offer half the machine because skillet was started there.
 func workdir(_ rules, c judged) DeniedErrors {
-	for _, mount := range c.binds() {
+	for _, mount := range c.binds {
 		if mount.Source != c.inv.Workdir {
 			continue
 		}
@@ -128,7 +129,7 @@ func workdir(_ rules, c judged) DeniedErrors {
 }
 
 func mountPaths(r rules, c judged) DeniedErrors {
-	return c.overlapping(c.binds(), r.blockedMountPaths, "blocked_mount_paths", "blocked_mount_paths")
+	return c.overlapping(c.binds, r.blockedMountPaths, "blocked_mount_paths", "blocked_mount_paths")
 }
 
 // mountSensitive also keeps the system's own directories from being written to. The working directory, which the operator
@@ -138,11 +139,11 @@ func mountSensitive(r rules, c judged) DeniedErrors {
 		return nil
 	}
 	const key, relax = "block_sensitive_mounts", "block_sensitive_mounts = false"
-	denied := c.overlapping(c.binds(), c.guarded.sensitive, key, relax)
+	denied := c.overlapping(c.binds, c.guarded.sensitive, key, relax)
 	if denied != nil {
 		return denied
 	}
-	writable := slices.DeleteFunc(c.binds(), func(m Mount) bool { return m.ReadOnly || c.look.below(m.Source, c.inv.Workdir) })
+	writable := slices.DeleteFunc(slices.Clone(c.binds), func(m Mount) bool { return m.ReadOnly || c.look.below(m.Source, c.inv.Workdir) })
 	return c.overlapping(writable, systemPaths, key, relax)
 }
 
@@ -165,7 +166,7 @@ func mountSockets(r rules, c judged) DeniedErrors {
 		return nil
 	}
 	var denied DeniedErrors
-	for _, mount := range c.binds() {
+	for _, mount := range c.binds {
 		engine := slices.ContainsFunc(c.guarded.sockets, func(socket string) bool { return c.look.overlaps(mount.Source, socket) })
 		if engine || c.look.isSocket(mount.Source) {
 			denied = append(denied, broken("block_docker_sock", "volume "+quoted(mount.Source),
@@ -177,7 +178,7 @@ func mountSockets(r rules, c judged) DeniedErrors {
 
 func mountRoots(r rules, c judged) DeniedErrors {
 	var denied DeniedErrors
-	for _, mount := range c.binds() {
+	for _, mount := range c.binds {
 		inside := mount.Source == c.inv.Workdir || c.look.below(mount.Source, c.inv.Workdir) || allows(r.allowedMountRoots, "") ||
 			slices.ContainsFunc(r.allowedMountRoots, func(root string) bool { return c.look.below(mount.Source, c.look.canonical(root)) })
 		switch {
@@ -197,7 +198,7 @@ func mountShared(r rules, c judged) DeniedErrors {
 		return nil
 	}
 	var denied DeniedErrors
-	for _, mount := range c.binds() {
+	for _, mount := range c.binds {
 		if mount.Propagation == "shared" || mount.Propagation == "rshared" {
 			denied = append(denied, broken("block_shared_mounts", "volume "+quoted(mount.Source),
 				"would carry mounts made in the container to the host", "remove the option "+mount.Propagation, "block_shared_mounts = false")...)
