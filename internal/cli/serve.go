@@ -42,8 +42,8 @@ func (c *command) serve() *cobra.Command {
 			os.Stdout = os.Stderr
 			a.log.Info("serving", "skills", len(a.vetted), "refused", len(a.refused), "policy", a.policy.Level(), "workdir", a.workdir)
 			go a.runtime.ReapEvery(cmd.Context(), time.Minute)
-			a.runtime.Warm(a.plans) // as many as the skills say; each call is judged anew
-			usual()
+			a.runtime.Warm(a.plans)            // as many as the skills say; each call is judged anew
+			time.AfterFunc(time.Second, usual) // by when the client has its list of tools
 			err = server.ServeStdio(cmd.Context(), c.stdin, stdout)
 			if closeErr := a.close(); err == nil {
 				err = closeErr
@@ -61,11 +61,11 @@ func (c *command) serve() *cobra.Command {
 }
 
 // collectLess has garbage collected less often until the returned function is called. A start keeps most of what it makes,
-// and would be a fifth longer for looking through it again and again. Who sets GOGC knows better.
+// and would be a quarter longer for looking through that again and again. Who sets GOGC knows better.
 func (c *command) collectLess() (usual func()) {
 	if c.variable("GOGC") != "" {
 		return func() {}
 	}
-	before := debug.SetGCPercent(400)
+	before := debug.SetGCPercent(800)
 	return func() { debug.SetGCPercent(before) }
 }
