@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -11,7 +12,7 @@ import (
 
 // resultSchema describes [structured], the structured content of every skill that has no output schema of its own. It
 // is sent with each tool, so that it says only what the names do not.
-var resultSchema = json.RawMessage(`{
+var resultSchema = compact(`{
 	"type": "object",
 	"properties": {
 		"exit_code": {"type": "integer"},
@@ -35,6 +36,15 @@ var resultSchema = json.RawMessage(`{
 	"required": ["exit_code", "stdout", "stderr", "duration_ms", "truncated"]
 }`)
 
+// compact leaves out the spaces, which the encoder would have to look for in each tool of each list.
+func compact(text string) json.RawMessage {
+	var b bytes.Buffer
+	if err := json.Compact(&b, []byte(text)); err != nil {
+		panic(fmt.Sprintf("mcpserver: %v in %s", err, text))
+	}
+	return b.Bytes()
+}
+
 // newTool translates a skill into what a client is told about it.
 func newTool(skill *skills.Skill) (mcp.Tool, error) {
 	tool := mcp.NewToolWithRawSchema(skill.Name, skill.Description, skill.InputSchema)
@@ -50,9 +60,9 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 		OpenWorldHint:   skill.Annotations.OpenWorld,
 	}
 	// One tool that cannot be encoded would take the whole list with it, and one with annotations for HTTP that are wrong
-	// makes the library panic.
-	if _, err := json.Marshal(tool); err != nil {
-		return tool, fmt.Errorf("%s: %w", skill.Name, err)
+	// makes the library panic. Of a tool, only the schemas are not the encoder's own work.
+	if !json.Valid(tool.RawInputSchema) || !json.Valid(tool.RawOutputSchema) {
+		return tool, fmt.Errorf("%s: its schemas are no JSON", skill.Name)
 	}
 	if err := mcp.ValidateParamHeaderAnnotations(&tool); err != nil {
 		return tool, fmt.Errorf("%s: %w", skill.Name, err)

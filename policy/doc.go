@@ -2,7 +2,7 @@
 // come with somebody's repository.
 //
 //	p, err := policy.Load("policy.toml", policy.Options{…}) // or policy.New for the defaults
-//	err = p.Vet(skill)                 // at load: a skill that is refused is not offered at all
+//	verdicts := p.VetAll(set.Skills)   // at load: a skill that is refused is not offered at all
 //	plan, err := p.Approve(invocation) // at each call: what is approved is what runs
 //
 // Approve first makes a [Container] out of the invocation: volumes and extra_args parsed into typed fields, host paths
@@ -19,5 +19,6 @@
 //   - levels.go: the rules by level, privileged, baseline and restricted; file.go: the policy file
 //   - container.go, plan.go: what is judged and what is approved
 //   - resolve.go: invocation to container; volumes.go, extraargs.go, settings.go: the texts in it
-//   - rules.go: one function per rule; hostpath.go: what host paths mean
+//   - rules.go: one function per rule; hostpath.go: the host's paths that they guard;
+//     look.go: what host paths mean
 package policy

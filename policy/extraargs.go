@@ -93,6 +93,9 @@ var whyNot = map[string]string{
 
 // extraArgs parses extra_args into the container.
 func (r *resolver) extraArgs() {
+	if len(r.inv.ExtraArgs) == 0 { // making the flags takes as long as all rules
+		return
+	}
 	f := newFlags()
 	if err := f.set.Parse(r.inv.ExtraArgs); err != nil {
 		r.flagError(err)

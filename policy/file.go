@@ -21,7 +21,7 @@ func Parse(file string, data []byte, options Options) (*Policy, error) {
 	if options.Lookup == nil {
 		options.Lookup = func(string) (string, bool) { return "", false }
 	}
-	p := &Policy{level: Baseline, options: options}
+	p := &Policy{level: Baseline, options: options, guarded: guard(options)}
 	root := doc.Root()
 	if word, ok := root.String("level"); ok {
 		p.level = Level(word)

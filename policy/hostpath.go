@@ -3,6 +3,7 @@ package policy
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -30,39 +31,6 @@ func follow(path string, links int) string {
 	return filepath.Join(follow(parent, links), filepath.Base(path))
 }
 
-// below reports whether path is base or lies in it. Beside the names, files are compared as the kernel does (device and
-// inode): a bind mount or another spelling on a file system without case gives a directory a second name.
-func below(path, base string) bool {
-	path, base = filepath.Clean(path), filepath.Clean(base)
-	if rel, err := filepath.Rel(base, path); err == nil && (rel == "." || filepath.IsLocal(rel)) {
-		return true
-	}
-	baseInfo, err := os.Stat(base)
-	if err != nil {
-		return false
-	}
-	for {
-		if info, err := os.Stat(path); err == nil && os.SameFile(info, baseInfo) {
-			return true
-		}
-		parent := filepath.Dir(path)
-		if parent == path {
-			return false
-		}
-		path = parent
-	}
-}
-
-// overlaps reports whether one of two paths holds the other: mounting a parent gives what lies below it.
-func overlaps(path, blocked string) bool {
-	for _, name := range []string{filepath.Clean(blocked), canonical(blocked)} {
-		if below(path, name) || below(name, path) {
-			return true
-		}
-	}
-	return false
-}
-
 // engineSockets are where engines listen: whoever can write to one of them is root on the host.
 var engineSockets = []string{
 	"/run/docker.sock", "/var/run/docker.sock", "/run/docker", "/var/lib/docker", "/run/containerd", "/var/lib/containerd",
@@ -87,15 +55,19 @@ var (
 	noWorkdir      = []string{"/", "/home", "/root", "/usr", "/usr/local", "/var", "/opt", "/srv", "/mnt", "/media", "/Users", "/System", "/Library", "/Applications"}
 )
 
-// isSocket reports whether a path is a socket.
-func isSocket(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode()&os.ModeSocket != 0
+// guarded are the paths that hold for one policy, put together once.
+type guarded struct {
+	sockets   []string // of engines
+	sensitive []string // of the kernel, and what homes hold
+	noWorkdir []string
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
+func guard(options Options) guarded {
+	return guarded{
+		sockets:   slices.Concat(engineSockets, options.EngineSockets),
+		sensitive: slices.Concat(kernelPaths, inHomes(options.Homes, homeSecrets)),
+		noWorkdir: slices.Concat(noWorkdir, options.Homes),
+	}
 }
 
 // inHomes makes paths of home directories absolute.

@@ -19,6 +19,7 @@ type Policy struct {
 	level   Level
 	rules   rules
 	options Options
+	guarded guarded
 }
 
 // New returns the default policy: the level baseline.
@@ -43,12 +44,33 @@ func (p *Policy) Vet(skill *skills.Skill) error {
 	return err
 }
 
-// Approve judges one call. The error is [DeniedErrors]; the Plan is the only thing that the runtime takes.
-func (p *Policy) Approve(inv skills.Invocation) (Plan, error) {
-	container, denied := p.resolve(inv)
+// Verdict is what a policy says to a skill.
+type Verdict struct {
+	Plan Plan  // for a call that differs in nothing but the caller's arguments; the zero Plan for a refusal
+	Err  error // as of [Policy.Vet]
+}
+
+// VetAll is [Policy.Vet] for many skills, which mostly mount the same: the host's paths are looked at once for all of
+// them. The verdicts are in the order of the skills.
+func (p *Policy) VetAll(all []*skills.Skill) []Verdict {
+	look := newLook()
+	verdicts := make([]Verdict, len(all))
+	for i, skill := range all {
+		verdicts[i].Plan, verdicts[i].Err = p.approve(skill.Prototype(), look)
+	}
+	return verdicts
+}
+
+// Approve judges one call, and looks at the host's paths anew for it. The error is [DeniedErrors]; the Plan is the only
+// thing that the runtime takes.
+func (p *Policy) Approve(inv skills.Invocation) (Plan, error) { return p.approve(inv, newLook()) }
+
+func (p *Policy) approve(inv skills.Invocation, look *look) (Plan, error) {
+	container, denied := p.resolve(inv, look)
 	if len(denied) == 0 {
+		c := judged{&container, hostMounts(container.Mounts), inv, p.guarded, look}
 		for _, rule := range allRules {
-			denied = append(denied, rule(p.rules, judged{&container, inv, p.options})...)
+			denied = append(denied, rule(p.rules, c)...)
 		}
 	}
 	if len(denied) > 0 {

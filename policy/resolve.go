@@ -17,6 +17,7 @@ import (
 type resolver struct {
 	inv       skills.Invocation
 	options   Options
+	look      *look
 	container Container
 	denied    DeniedErrors
 }
@@ -27,12 +28,12 @@ func (r *resolver) deny(rule, subject, reason, fix string) {
 
 // resolve reads an invocation as the engine would. Flags in extra_args come after the fields, as on the command line of
 // `docker run`, and so replace them.
-func (p *Policy) resolve(inv skills.Invocation) (Container, DeniedErrors) {
-	r := &resolver{inv: inv, options: p.options, container: Container{
+func (p *Policy) resolve(inv skills.Invocation, look *look) (Container, DeniedErrors) {
+	r := &resolver{inv: inv, options: p.options, look: look, container: Container{
 		Skill: inv.Skill, Image: inv.Image, Platform: inv.Platform,
 		Command: slices.Clone(inv.Command), WorkingDir: inv.WorkingDir, User: inv.User,
 		ReadOnlyRootfs: inv.ReadOnly, Network: inv.Network,
-		Memory: inv.Memory, NanoCPUs: inv.NanoCPUs, PidsLimit: inv.PidsLimit,
+		Memory: inv.Memory, MemorySwap: inv.Memory, NanoCPUs: inv.NanoCPUs, PidsLimit: inv.PidsLimit,
 		Keep: inv.Keep, Stdin: slices.Clone(inv.Stdin), Timeout: inv.Timeout, MaxOutput: inv.MaxOutput,
 		Warm: inv.Warm.Count,
 	}}
@@ -73,8 +74,8 @@ func (r *resolver) build() {
 	if r.inv.Build == "" {
 		return
 	}
-	dir, root := canonical(r.inv.Build), canonical(r.inv.BuildRoot)
-	if !below(dir, root) {
+	dir, root := r.look.canonical(r.inv.Build), r.look.canonical(r.inv.BuildRoot)
+	if !r.look.below(dir, root) {
 		r.deny("build", strconv.Quote(r.inv.Build), "is not below the directory of skills.toml", "move the Dockerfile there")
 		return
 	}
@@ -178,9 +179,9 @@ func (r *resolver) bind(rule, subject string, mount Mount) {
 		}
 		source = filepath.Join(r.inv.Workdir, source)
 	}
-	mount.Source, mount.written = canonical(source), filepath.Clean(source)
+	mount.Source, mount.written = r.look.canonical(source), filepath.Clean(source)
 	// Programs write to the working directory: a symlink in it is theirs as likely as the user's.
-	if below(mount.written, r.inv.Workdir) && !below(mount.Source, r.inv.Workdir) {
+	if r.look.below(mount.written, r.inv.Workdir) && !r.look.below(mount.Source, r.inv.Workdir) {
 		r.deny("allowed_mount_roots", subject, "a symlink leads out of the working directory", "write the path that it leads to")
 		return
 	}

@@ -15,8 +15,10 @@ import (
 // judged is what a rule looks at: the container, and for what they say about it the invocation and the machine.
 type judged struct {
 	*Container
+	binds   []Mount // those of host paths
 	inv     skills.Invocation
-	options Options
+	guarded guarded
+	look    *look
 }
 
 // rule says what is wrong with a container, nothing when it is not.
@@ -105,19 +107,19 @@ func devices(r rules, c judged) DeniedErrors {
 	return denied
 }
 
-// binds returns the mounts of host paths.
-func (c judged) binds() []Mount {
-	return slices.DeleteFunc(slices.Clone(c.Mounts), func(m Mount) bool { return m.Type != MountBind })
+// hostMounts returns the mounts of host paths.
+func hostMounts(all []Mount) []Mount {
+	return slices.DeleteFunc(slices.Clone(all), func(m Mount) bool { return m.Type != MountBind })
 }
 
 // workdir refuses to offer half the machine because skillet was started there.
 func workdir(_ rules, c judged) DeniedErrors {
-	for _, mount := range c.binds() {
+	for _, mount := range c.binds {
 		if mount.Source != c.inv.Workdir {
 			continue
 		}
-		unwanted := slices.ContainsFunc(noWorkdirTrees, func(tree string) bool { return below(mount.Source, tree) }) ||
-			slices.ContainsFunc(slices.Concat(noWorkdir, c.options.Homes), func(dir string) bool { return canonical(dir) == mount.Source })
+		unwanted := slices.ContainsFunc(noWorkdirTrees, func(tree string) bool { return c.look.below(mount.Source, tree) }) ||
+			slices.ContainsFunc(c.guarded.noWorkdir, func(dir string) bool { return c.look.canonical(dir) == mount.Source })
 		if unwanted {
 			return DeniedErrors{{Rule: "workdir", Subject: quoted(mount.Source), Reason: "is no directory for tools to work in",
 				Fix: "start skillet in a project's directory, or name one with --workdir DIR"}}
@@ -127,7 +129,7 @@ func workdir(_ rules, c judged) DeniedErrors {
 }
 
 func mountPaths(r rules, c judged) DeniedErrors {
-	return overlapping(c.binds(), r.blockedMountPaths, "blocked_mount_paths", "blocked_mount_paths")
+	return c.overlapping(c.binds, r.blockedMountPaths, "blocked_mount_paths", "blocked_mount_paths")
 }
 
 // mountSensitive also keeps the system's own directories from being written to. The working directory, which the operator
@@ -137,20 +139,20 @@ func mountSensitive(r rules, c judged) DeniedErrors {
 		return nil
 	}
 	const key, relax = "block_sensitive_mounts", "block_sensitive_mounts = false"
-	denied := overlapping(c.binds(), slices.Concat(kernelPaths, inHomes(c.options.Homes, homeSecrets)), key, relax)
+	denied := c.overlapping(c.binds, c.guarded.sensitive, key, relax)
 	if denied != nil {
 		return denied
 	}
-	writable := slices.DeleteFunc(c.binds(), func(m Mount) bool { return m.ReadOnly || below(m.Source, c.inv.Workdir) })
-	return overlapping(writable, systemPaths, key, relax)
+	writable := slices.DeleteFunc(slices.Clone(c.binds), func(m Mount) bool { return m.ReadOnly || c.look.below(m.Source, c.inv.Workdir) })
+	return c.overlapping(writable, systemPaths, key, relax)
 }
 
 // overlapping refuses the mounts that are, hold or lie in one of some paths, by their canonical names or as written.
-func overlapping(mounts []Mount, blocked []string, key, relax string) DeniedErrors {
+func (c judged) overlapping(mounts []Mount, blocked []string, key, relax string) DeniedErrors {
 	var denied DeniedErrors
 	for _, mount := range mounts {
 		for _, path := range blocked {
-			if overlaps(mount.Source, path) || overlaps(mount.written, path) {
+			if c.look.overlaps(mount.Source, path) || mount.written != mount.Source && c.look.overlaps(mount.written, path) {
 				denied = append(denied, broken(key, "volume "+quoted(mount.Source), "is, holds or lies in "+quoted(path), "mount another directory", relax)...)
 				break
 			}
@@ -164,9 +166,9 @@ func mountSockets(r rules, c judged) DeniedErrors {
 		return nil
 	}
 	var denied DeniedErrors
-	for _, mount := range c.binds() {
-		engine := slices.ContainsFunc(slices.Concat(engineSockets, c.options.EngineSockets), func(socket string) bool { return overlaps(mount.Source, socket) })
-		if engine || isSocket(mount.Source) {
+	for _, mount := range c.binds {
+		engine := slices.ContainsFunc(c.guarded.sockets, func(socket string) bool { return c.look.overlaps(mount.Source, socket) })
+		if engine || c.look.isSocket(mount.Source) {
 			denied = append(denied, broken("block_docker_sock", "volume "+quoted(mount.Source),
 				"is or holds a socket, and whoever reaches an engine's socket is root on the host", "mount another directory", "block_docker_sock = false")...)
 		}
@@ -176,14 +178,14 @@ func mountSockets(r rules, c judged) DeniedErrors {
 
 func mountRoots(r rules, c judged) DeniedErrors {
 	var denied DeniedErrors
-	for _, mount := range c.binds() {
-		inside := mount.Source == c.inv.Workdir || below(mount.Source, c.inv.Workdir) || allows(r.allowedMountRoots, "") ||
-			slices.ContainsFunc(r.allowedMountRoots, func(root string) bool { return below(mount.Source, canonical(root)) })
+	for _, mount := range c.binds {
+		inside := mount.Source == c.inv.Workdir || c.look.below(mount.Source, c.inv.Workdir) || allows(r.allowedMountRoots, "") ||
+			slices.ContainsFunc(r.allowedMountRoots, func(root string) bool { return c.look.below(mount.Source, c.look.canonical(root)) })
 		switch {
 		case !inside:
 			denied = append(denied, broken("allowed_mount_roots", "volume "+quoted(mount.Source),
 				"is below neither the working directory nor an allowed root", "mount a directory there", "allowed_mount_roots")...)
-		case !exists(mount.Source):
+		case !c.look.exists(mount.Source):
 			denied = append(denied, &DeniedError{Rule: "volumes", Subject: quoted(mount.Source), Reason: "does not exist",
 				Fix: "create it, or correct the path: the engine would make an empty directory that belongs to root"})
 		}
@@ -196,7 +198,7 @@ func mountShared(r rules, c judged) DeniedErrors {
 		return nil
 	}
 	var denied DeniedErrors
-	for _, mount := range c.binds() {
+	for _, mount := range c.binds {
 		if mount.Propagation == "shared" || mount.Propagation == "rshared" {
 			denied = append(denied, broken("block_shared_mounts", "volume "+quoted(mount.Source),
 				"would carry mounts made in the container to the host", "remove the option "+mount.Propagation, "block_shared_mounts = false")...)

@@ -69,7 +69,7 @@ func (r *resolver) device(spec string) {
 		r.deny("extra_args", "--device "+strconv.Quote(spec), "is no device", `write it like "/dev/name" or "/dev/name:/dev/name:r"`)
 		return
 	}
-	device.Host = canonical(device.Host)
+	device.Host = r.look.canonical(device.Host)
 	r.container.Devices = append(r.container.Devices, device)
 }
 

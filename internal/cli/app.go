@@ -28,6 +28,7 @@ type app struct {
 	policy  *policy.Policy
 	runtime *runtime.Runtime // nil without an engine
 	vetted  []*skills.Skill
+	plans   []policy.Plan // of the vetted skills, without arguments
 	refused []refusal
 }
 
@@ -53,12 +54,14 @@ func (c *command) load() (*app, error) {
 	if err := c.loadPolicy(a); err != nil {
 		return nil, err
 	}
-	for _, skill := range a.set.Skills {
-		if err := a.policy.Vet(skill); err != nil {
-			a.refused = append(a.refused, refusal{skill, err})
+	for i, verdict := range a.policy.VetAll(a.set.Skills) {
+		skill := a.set.Skills[i]
+		if verdict.Err != nil {
+			a.refused = append(a.refused, refusal{skill, verdict.Err})
 			continue
 		}
 		a.vetted = append(a.vetted, skill)
+		a.plans = append(a.plans, verdict.Plan)
 	}
 	return a, nil
 }
@@ -159,17 +162,6 @@ func (c *command) workingDirectory() (string, error) {
 
 // caller is the way of every call.
 func (a *app) caller() mcpserver.Caller { return mcpserver.Caller{Policy: a.policy, Runner: a.runtime} }
-
-// keepWarm has containers kept started for the calls to come, as the skills say.
-func (a *app) keepWarm() {
-	plans := make([]policy.Plan, 0, len(a.vetted))
-	for _, skill := range a.vetted {
-		if plan, err := a.policy.Approve(skill.Prototype()); err == nil { // else its calls will say so
-			plans = append(plans, plan)
-		}
-	}
-	a.runtime.Warm(plans)
-}
 
 // find returns a vetted skill by its tool's name. The error says what became of one that is not there.
 func (a *app) find(name string) (*skills.Skill, error) {

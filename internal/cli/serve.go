@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,6 +29,7 @@ func (c *command) serve() *cobra.Command {
 			if idle.Memory, err = skills.ParseSize(idleMemory); err != nil {
 				return usage(`write it like "256m" or "1g"`, "--max-idle-memory: %w", err)
 			}
+			usual := c.collectLess()
 			a, err := c.loadWithEngine(idle)
 			if err != nil {
 				return err
@@ -44,7 +46,8 @@ func (c *command) serve() *cobra.Command {
 			os.Stdout = os.Stderr
 			a.log.Info("serving", "skills", len(a.vetted), "refused", len(a.refused), "policy", a.policy.Level(), "workdir", a.workdir)
 			go a.runtime.ReapEvery(cmd.Context(), time.Minute)
-			a.keepWarm()
+			a.runtime.Warm(a.plans)            // as many as the skills say; each call is judged anew
+			time.AfterFunc(time.Second, usual) // by when the client has its list of tools
 			if overHTTP.address != "" {
 				err = c.serveHTTP(cmd.Context(), &overHTTP, server, a)
 			} else {
@@ -64,4 +67,14 @@ func (c *command) serve() *cobra.Command {
 	flags.DurationVar(&options.Grace, "grace", 10*time.Second, "how long calls in flight may go on when the client leaves or skillet is told to stop")
 	overHTTP.register(flags)
 	return cmd
+}
+
+// collectLess has garbage collected less often until the returned function is called. A start keeps most of what it makes,
+// and would be a quarter longer for looking through that again and again. Who sets GOGC knows better.
+func (c *command) collectLess() (usual func()) {
+	if c.variable("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(800)
+	return func() { debug.SetGCPercent(before) }
 }
