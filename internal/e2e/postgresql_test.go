@@ -1,20 +1,23 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"strings"
 	"testing"
 )
 
 // TestSQLAgainstAPostgreSQLServer has a skill talk to a server on a network: one skill, an instance for each server.
 func TestSQLAgainstAPostgreSQLServer(t *testing.T) {
-	const network, host, password = "e2e-skillet-net", "e2e-skillet-db", "not-in-any-log"
-	remove := func() {
-		docker(t, "rm", "-fv", host)
-		docker(t, "network", "rm", network)
-	}
+	const password = "not-in-any-log"
+	host := "skillet-trial-db-" + strings.ToLower(rand.Text()[:8])
+	network := host
 	docker(t, "build", "-q", "-t", "skillet/postgresql", root+"/images/postgresql")
 	docker(t, "network", "create", network)
-	defer remove()
+	// After the end of the skillet that is started below: its idle containers are on the network.
+	t.Cleanup(func() {
+		docker(t, "rm", "-fv", host)
+		docker(t, "network", "rm", network)
+	})
 	docker(t, "run", "-d", "--name", host, "--network", network, "--user", "postgres", "-e", "PGPASSWORD="+password, "skillet/postgresql", "serve-for-trial")
 
 	s := serve(t, `
