@@ -11,6 +11,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"skillet/policy"
 	"skillet/runtime"
 	"skillet/skills"
 )
@@ -48,22 +49,24 @@ func New(options Options) (*Server, error) {
 		server.WithInstructions(instructions(options.Workdir)),
 		server.WithToolCapabilities(true),
 	)
-	if err := s.SetSkills(options.Skills); err != nil {
+	if err := s.SetSkills(options.Skills, options.Caller.Policy); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-// SetSkills replaces all tools at once, and tells the clients that want to know. Calls that have come before run as they
-// were meant. When it fails, nothing has changed.
-func (s *Server) SetSkills(vetted []*skills.Skill) error {
+// SetSkills replaces all tools at once, and the policy that judges their calls, and tells the clients that want to know. Calls
+// that have come before, those that wait for their turn included, run as they were meant, under the policy of that time.
+// When it fails, nothing has changed.
+func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
+	caller := Caller{Policy: by, Runner: s.options.Caller.Runner}
 	tools := make([]server.ServerTool, 0, len(vetted))
 	for _, skill := range vetted {
 		tool, err := newTool(skill)
 		if err != nil {
 			return err
 		}
-		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill)})
+		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill, caller)})
 	}
 	s.mcp.SetTools(tools...)
 	return nil
@@ -76,7 +79,7 @@ func instructions(workdir string) string {
 }
 
 // handler answers the calls of one skill.
-func (s *Server) handler(skill *skills.Skill) server.ToolHandlerFunc {
+func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerFunc {
 	return func(ctx context.Context, request mcp.CallToolRequest) (result *mcp.CallToolResult, err error) {
 		begun := time.Now()
 		defer func() {
@@ -89,7 +92,7 @@ func (s *Server) handler(skill *skills.Skill) server.ToolHandlerFunc {
 		if err := myTurn(ctx); err != nil {
 			return failure(explain(err)), nil
 		}
-		outcome, err := s.options.Caller.Call(ctx, skill, request.Params.RawArguments, runtime.IO{})
+		outcome, err := caller.Call(ctx, skill, request.Params.RawArguments, runtime.IO{})
 		took := time.Since(begun).Round(time.Millisecond)
 		if err != nil {
 			s.log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)

@@ -15,6 +15,7 @@ func (c *command) serve() *cobra.Command {
 	var options mcpserver.Options
 	var idle runtime.IdleLimits
 	var idleMemory string
+	var watching bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the skills over MCP on standard input and output",
@@ -29,7 +30,9 @@ func (c *command) serve() *cobra.Command {
 				return err
 			}
 			c.reportRefused(a)
-			options.Skills, options.Caller, options.Workdir = a.vetted, a.caller(), a.workdir
+			rebuilds := newRebuilds(a.runtime, a.log)
+			options.Skills, options.Workdir = a.vetted, a.workdir
+			options.Caller = mcpserver.Caller{Policy: a.policy, Runner: rebuilds}
 			options.Version, options.Hurry, options.Logger = version(), c.hurry, a.log
 			server, err := mcpserver.New(options)
 			if err != nil {
@@ -40,8 +43,14 @@ func (c *command) serve() *cobra.Command {
 			os.Stdout = os.Stderr
 			a.log.Info("serving", "skills", len(a.vetted), "refused", len(a.refused), "policy", a.policy.Level(), "workdir", a.workdir)
 			go a.runtime.ReapEvery(cmd.Context(), time.Minute)
-			a.keepWarm()
+			a.runtime.Warm(a.plans) // as many as the skills say; each call is judged anew
+			stopWatching := func() {}
+			if watching {
+				stopWatching = c.watch(cmd.Context(), a, server, rebuilds)
+			}
 			err = server.ServeStdio(cmd.Context(), c.stdin, stdout)
+			stopWatching()
+			rebuilds.stop()
 			if closeErr := a.close(); err == nil {
 				err = closeErr
 			}
@@ -53,6 +62,7 @@ func (c *command) serve() *cobra.Command {
 	flags.IntVar(&options.MaxQueue, "max-queue", 0, "calls that wait for their turn; beyond it, skillet says that it is busy (default 1000)")
 	flags.IntVar(&idle.Containers, "max-idle", runtime.DefaultIdle, "containers kept started for calls to come, of all skills together; 0 for none")
 	flags.StringVar(&idleMemory, "max-idle-memory", "1g", "memory that they may take together, at 12 MiB each")
+	flags.BoolVar(&watching, "watch", true, "take over changes of the skills file, the policy file and the Dockerfiles while serving")
 	flags.DurationVar(&options.Grace, "grace", 10*time.Second, "how long calls in flight may go on when the client leaves or skillet is told to stop")
 	return cmd
 }
