@@ -12,7 +12,6 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"skillet/policy"
-	"skillet/runtime"
 	"skillet/skills"
 )
 
@@ -89,10 +88,13 @@ func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerF
 				result, err = failure("skillet itself failed in this call; its log says more"), nil
 			}
 		}()
+		progress := s.newProgress(ctx, skill)
+		defer progress.stop()
 		if err := myTurn(ctx); err != nil {
 			return failure(explain(err)), nil
 		}
-		outcome, err := caller.Call(ctx, skill, request.Params.RawArguments, runtime.IO{})
+		progress.running()
+		outcome, err := caller.Call(ctx, skill, request.Params.RawArguments, progress.listen())
 		took := time.Since(begun).Round(time.Millisecond)
 		if err != nil {
 			s.log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
@@ -108,5 +110,5 @@ func errorKind(err error) string { return strings.TrimPrefix(fmt.Sprintf("%T", e
 
 // Handle answers one JSON-RPC message; nil when none is owed.
 func (s *Server) Handle(ctx context.Context, message []byte) mcp.JSONRPCMessage {
-	return s.mcp.HandleMessage(ctx, message)
+	return s.mcp.HandleMessage(withProgressToken(ctx, message), message)
 }

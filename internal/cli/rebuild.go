@@ -150,6 +150,9 @@ func (r *rebuilds) ended(key imageKey, b *rebuild, err error) {
 func (r *rebuilds) Run(ctx context.Context, plan policy.Plan, live runtime.IO) (runtime.Result, error) {
 	if b := r.find(plan); b != nil {
 		b.wait(ctx, live.Progress)
+		if live.ImageReady != nil {
+			live.ImageReady()
+		}
 	}
 	return r.engine.Run(ctx, plan, live)
 }

@@ -46,7 +46,7 @@ func openShop(t *testing.T, files map[string]string, flags ...string) *shop {
 		if err := session.Close(); err != nil {
 			t.Errorf("closing: %v\n%s", err, s.stderr)
 		}
-		if left := containers(t); left != "" {
+		if left := docker(t, "ps", "-aq", "--filter", fmt.Sprintf("label=skillet.pid=%d", s.process.Pid)); left != "" {
 			t.Errorf("containers were left behind: %s", left)
 		}
 	})
