@@ -32,12 +32,18 @@ type rebuilds struct {
 	going  sync.WaitGroup
 
 	mu    sync.Mutex
-	known map[imageKey]source   // what each image is built from
-	stale map[imageKey]*rebuild // that are being built anew, or could not be for want of an engine
+	known map[imageKey]source      // what each image is built from
+	stale map[imageKey]*rebuild    // that are being built anew, or could not be for want of an engine
+	first map[imageKey]*firstBuild // of images that were not there
 }
 
 // imageKey is what images are told apart by.
 type imageKey struct{ image, platform string }
+
+func keyOf(plan policy.Plan) imageKey {
+	c := plan.Container()
+	return imageKey{c.Image, c.Platform}
+}
 
 // source is what an image is built from.
 type source struct {
@@ -50,7 +56,8 @@ func (s source) same(other source) bool {
 }
 
 func newRebuilds(engine imageRunner, log *slog.Logger) *rebuilds {
-	r := &rebuilds{engine: engine, log: log, known: map[imageKey]source{}, stale: map[imageKey]*rebuild{}}
+	r := &rebuilds{engine: engine, log: log, known: map[imageKey]source{}, stale: map[imageKey]*rebuild{},
+		first: map[imageKey]*firstBuild{}}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
@@ -70,8 +77,7 @@ func (r *rebuilds) look(plans []policy.Plan) (dockerfiles []string) {
 	defer r.mu.Unlock()
 	seen := map[imageKey]bool{}
 	for _, plan := range plans {
-		c := plan.Container()
-		key := imageKey{c.Image, c.Platform}
+		c, key := plan.Container(), keyOf(plan)
 		if c.Build == "" || seen[key] {
 			continue
 		}
@@ -120,8 +126,9 @@ func (r *rebuilds) build(key imageKey, b *rebuild) {
 	defer close(b.done)
 	for {
 		r.mu.Lock()
-		plan := b.plan
+		plan, first := b.plan, r.first[key]
 		r.mu.Unlock()
+		first.wait(r.ctx)
 		err := r.engine.EnsureImage(r.ctx, plan, runtime.ImageOptions{Force: true, Progress: b})
 		r.mu.Lock()
 		if !b.again || r.ctx.Err() != nil {
@@ -148,12 +155,18 @@ func (r *rebuilds) ended(key imageKey, b *rebuild, err error) {
 
 // Run waits for a build of the call's image, if there is one, and runs the call.
 func (r *rebuilds) Run(ctx context.Context, plan policy.Plan, live runtime.IO) (runtime.Result, error) {
+	if plan.Container().Build == "" {
+		return r.engine.Run(ctx, plan, live)
+	}
 	if b := r.find(plan); b != nil {
 		b.wait(ctx, live.Progress)
 		if live.ImageReady != nil {
 			live.ImageReady()
 		}
 	}
+	getting := &getting{rebuilds: r, key: keyOf(plan), live: live}
+	defer getting.over()
+	live.Progress, live.ImageReady = getting, getting.ready
 	return r.engine.Run(ctx, plan, live)
 }
 
@@ -163,10 +176,9 @@ func (r *rebuilds) find(plan policy.Plan) *rebuild {
 	if len(r.stale) == 0 {
 		return nil
 	}
-	c := plan.Container()
-	key := imageKey{c.Image, c.Platform}
+	key := keyOf(plan)
 	b := r.stale[key]
-	if b == nil || c.Build == "" || r.ctx.Err() != nil {
+	if b == nil || r.ctx.Err() != nil {
 		return nil
 	}
 	if b.halted {

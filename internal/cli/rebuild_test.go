@@ -24,6 +24,8 @@ import (
 type builder struct {
 	results chan error
 
+	absent chan struct{} // not nil: calls build the image until it is closed
+
 	mu     sync.Mutex
 	built  string // the Dockerfile that the image was built from
 	builds []string
@@ -52,7 +54,12 @@ func (b *builder) EnsureImage(ctx context.Context, plan policy.Plan, options run
 	return err
 }
 
-func (b *builder) Run(context.Context, policy.Plan, runtime.IO) (runtime.Result, error) {
+func (b *builder) Run(_ context.Context, _ policy.Plan, live runtime.IO) (runtime.Result, error) {
+	if b.absent != nil {
+		_, _ = io.WriteString(live.Progress, "building for the first time\n")
+		<-b.absent
+		live.ImageReady()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return runtime.Result{Stdout: runtime.Stream{Data: []byte(b.built)}}, nil
@@ -205,6 +212,32 @@ func TestWithoutAnEngineTheNextCallBuildsTheImage(t *testing.T) {
 		call := w.call(t.Context(), w.plans[1], nil)
 		w.engine.results <- nil
 		if got := <-call; got != "new" {
+			t.Errorf("got %s", got)
+		}
+		w.rebuilds.stop()
+	})
+}
+
+func TestAnImageIsBuiltAnewAfterItsFirstBuild(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorkshop(t)
+		w.engine.absent = make(chan struct{})
+		var progress strings.Builder
+		first, second := w.call(t.Context(), w.plans[0], &progress), w.call(t.Context(), w.plans[1], nil)
+		w.write("new")
+		w.rebuilds.look(w.plans)
+		synctest.Wait()
+		select {
+		case w.engine.results <- nil:
+			t.Error("two builds at a time")
+		default:
+		}
+		close(w.engine.absent)
+		if a, b := <-first, <-second; a != "old" || b != "old" || progress.String() != "building for the first time\n" {
+			t.Errorf("got %s and %s, %s", a, b, progress.String())
+		}
+		w.engine.results <- nil
+		if got := <-w.call(t.Context(), w.plans[0], nil); got != "new" {
 			t.Errorf("got %s", got)
 		}
 		w.rebuilds.stop()
