@@ -68,6 +68,7 @@ func (r *Runtime) provide(ctx context.Context, c policy.Container, force bool, l
 	if err != nil {
 		return err
 	}
+	r.resolved.renew()
 	r.log.Info("image ready", "skill", c.Skill, "image", c.Image, "built", c.Build != "", "took", time.Since(begun))
 	return nil
 }

@@ -72,6 +72,15 @@ func (r *resolved) forget(watched bool) {
 	r.epoch++
 }
 
+// renew throws away what is known, since this process has changed it: the engine's own word of that may come later than the
+// next call.
+func (r *resolved) renew() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known = map[imageName]imageFacts{}
+	r.epoch++
+}
+
 // imageError is the error of a look at the image.
 func (v *vessel) imageError(ctx context.Context, err error, doing string) error {
 	if errors.Is(err, errNoImage) {

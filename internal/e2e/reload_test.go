@@ -209,10 +209,13 @@ func TestAChangedDockerfileIsBuiltForTheNextCall(t *testing.T) {
 	if got := mark(); got != "one\n" {
 		t.Fatalf("got %q", got)
 	}
-	s.write(t, "img/Dockerfile", dockerfile("two"))
-	s.awaitLog(t, "its Dockerfile has changed")
-	if got := mark(); got != "two\n" {
-		t.Errorf("the next call: %q", got)
+	// Most of these are in the engine's cache, and built before the engine has told of it.
+	for i, want := range []string{"two", "one", "two", "one", "two", "one", "two"} {
+		s.write(t, "img/Dockerfile", dockerfile(want))
+		waitFor(t, "the change to be seen", func() bool { return strings.Count(s.stderr.String(), "its Dockerfile has changed") == i+1 })
+		if got := mark(); got != want+"\n" {
+			t.Errorf("the next call: %q", got)
+		}
 	}
 	s.write(t, "img/Dockerfile", dockerfile("three; exit 3"))
 	s.awaitLog(t, "the image stays as it was")
