@@ -39,7 +39,7 @@ func packages(t *testing.T) []listed {
 // siblings says which packages of this module each package may import: data flows one way.
 var siblings = map[string][]string{
 	"skillet": {"skillet/internal/cli"},
-	"skillet/internal/cli": {"skillet/mcpserver", "skillet/mcpserver/bearer", "skillet/mcpserver/streamable", "skillet/policy", "skillet/runtime",
+	"skillet/internal/cli": {"skillet/internal/watch", "skillet/mcpserver", "skillet/mcpserver/bearer", "skillet/mcpserver/streamable", "skillet/policy", "skillet/runtime",
 		"skillet/skills"},
 	"skillet/mcpserver":                  {"skillet/mcpserver/stdio", "skillet/mcpserver/streamable", "skillet/policy", "skillet/runtime", "skillet/skills"},
 	"skillet/mcpserver/stdio":            {"skillet/mcpserver/jsonrpc"},
@@ -54,6 +54,7 @@ var siblings = map[string][]string{
 	"skillet/skills":                     {"skillet/skills/tomldoc"},
 	"skillet/skills/tomldoc":             nil,
 	"skillet/examples/client":            nil,
+	"skillet/internal/watch":             nil,
 	"skillet/internal/testlog":           nil, // of tests only
 	"skillet/internal/bench":             nil, // it measures the program as others use it
 }
@@ -69,6 +70,7 @@ var owners = map[string][]string{
 	"github.com/lmittmann/tint":              {"skillet/internal/cli"},
 	"github.com/golang-jwt/jwt":              {"skillet/mcpserver/bearer"},
 	"github.com/MicahParks":                  {"skillet/mcpserver/bearer"},
+	"github.com/fsnotify/fsnotify":           {"skillet/internal/watch"},
 	"os/exec":                                {"skillet/internal/bench", "skillet/runtime/supervisor/program"},
 }
 

@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 
 	"skillet/mcpserver"
+	"skillet/policy"
 	"skillet/skills"
 )
 
@@ -156,13 +157,22 @@ func TestWhoAskedHearsOfAChangedListAndNobodyElse(t *testing.T) {
 	})
 }
 
+func baseline(t *testing.T) *policy.Policy {
+	t.Helper()
+	p, err := policy.New(policy.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
 // changer returns a function that changes the list of a server's tools.
 func changer(t *testing.T, server *mcpserver.Server) func() {
 	count := 0
 	return func() {
 		t.Helper()
 		count++
-		if err := server.SetSkills(parse(t, t.TempDir(), strings.Replace(echo, "skills.x", fmt.Sprintf("skills.x%d", count), 1))); err != nil {
+		if err := server.SetSkills(parse(t, t.TempDir(), strings.Replace(echo, "skills.x", fmt.Sprintf("skills.x%d", count), 1)), baseline(t)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -234,13 +244,13 @@ func TestSkillsAreReplacedAllAtOnceOrNotAtAll(t *testing.T) {
 		return names
 	}
 	broken := append(parse(t, t.TempDir(), strings.Replace(echo, "skills.x", "skills.z", 1)), &skills.Skill{Name: "broken", InputSchema: json.RawMessage("{")})
-	if err := server.SetSkills(broken); err == nil || !strings.Contains(err.Error(), "broken") {
+	if err := server.SetSkills(broken, baseline(t)); err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("got %v", err)
 	}
 	if got := names(); !slices.Equal(got, []string{"x", "y"}) {
 		t.Errorf("after a failure: got %v", got)
 	}
-	if err := server.SetSkills(broken[:1]); err != nil {
+	if err := server.SetSkills(broken[:1], baseline(t)); err != nil {
 		t.Fatal(err)
 	}
 	if got := names(); !slices.Equal(got, []string{"z"}) {

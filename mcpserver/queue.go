@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -76,6 +77,16 @@ func (p *place) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// number is the call's number in the queue, from 1; 0 when it does not wait, or there is no queue.
+func (p *place) number() int {
+	if p == nil {
+		return 0
+	}
+	p.queue.mu.Lock()
+	defer p.queue.mu.Unlock()
+	return slices.Index(p.queue.waiting, p) + 1
 }
 
 // leave gives the place to the next call. It may be called more than once.

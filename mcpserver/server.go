@@ -12,7 +12,7 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
-	"skillet/runtime"
+	"skillet/policy"
 	"skillet/skills"
 )
 
@@ -52,7 +52,7 @@ func New(options Options) (*Server, error) {
 		server.WithToolCapabilities(true),
 		server.WithToolHandlerMiddleware(refuse),
 	)
-	if err := s.SetSkills(options.Skills); err != nil {
+	if err := s.SetSkills(options.Skills, options.Caller.Policy); err != nil {
 		return nil, err
 	}
 	if options.Extend != nil {
@@ -61,16 +61,18 @@ func New(options Options) (*Server, error) {
 	return s, nil
 }
 
-// SetSkills replaces all tools at once, and tells the clients that want to know. Calls that have come before run as they
-// were meant. When it fails, nothing has changed.
-func (s *Server) SetSkills(vetted []*skills.Skill) error {
+// SetSkills replaces all tools at once, and the policy that judges their calls, and tells the clients that want to know. Calls
+// that have come before, those that wait for their turn included, run as they were meant, under the policy of that time.
+// When it fails, nothing has changed.
+func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
+	caller := Caller{Policy: by, Runner: s.options.Caller.Runner}
 	tools := make([]server.ServerTool, 0, len(vetted))
 	for _, skill := range vetted {
 		tool, err := newTool(skill)
 		if err != nil {
 			return err
 		}
-		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill)})
+		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill, caller)})
 	}
 	s.mcp.SetTools(tools...)
 	return nil
@@ -83,7 +85,7 @@ func instructions(workdir string) string {
 }
 
 // handler answers the calls of one skill.
-func (s *Server) handler(skill *skills.Skill) server.ToolHandlerFunc {
+func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerFunc {
 	return func(ctx context.Context, request mcp.CallToolRequest) (result *mcp.CallToolResult, err error) {
 		begun := time.Now()
 		defer func() {
@@ -93,10 +95,13 @@ func (s *Server) handler(skill *skills.Skill) server.ToolHandlerFunc {
 				result, err = failure("skillet itself failed in this call; its log says more"), nil
 			}
 		}()
+		progress := s.newProgress(ctx, skill)
+		defer progress.stop()
 		if err := myTurn(ctx); err != nil {
 			return failure(explain(err)), nil
 		}
-		outcome, err := s.options.Caller.Call(ctx, skill, request.Params.RawArguments, runtime.IO{})
+		progress.running()
+		outcome, err := caller.Call(ctx, skill, request.Params.RawArguments, progress.listen())
 		took := time.Since(begun).Round(time.Millisecond)
 		log := s.log
 		if client := clientOf(ctx); client != "" {
@@ -116,7 +121,7 @@ func errorKind(err error) string { return strings.TrimPrefix(fmt.Sprintf("%T", e
 
 // Handle answers one JSON-RPC message; nil when none is owed.
 func (s *Server) Handle(ctx context.Context, message []byte) mcp.JSONRPCMessage {
-	response := s.mcp.HandleMessage(ctx, message)
+	response := s.mcp.HandleMessage(withProgressToken(ctx, message), message)
 	if failed, ok := response.(mcp.JSONRPCError); ok && failed.Error.Data == nil {
 		return withSubject(failed, message)
 	}

@@ -7,25 +7,33 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"time"
+
+	"github.com/docker/go-units"
 )
 
 // message is one of the JSON values that an engine sends while it builds or pulls.
 type message struct {
-	Stream      string `json:"stream"` // build: text, not always whole lines
-	Status      string `json:"status"` // pull: what is going on
-	ID          string `json:"id"`     // pull: with which layer
+	Stream string `json:"stream"` // build: text, not always whole lines
+	Status string `json:"status"` // pull: what is going on
+	ID     string `json:"id"`     // pull: with which layer
+	Detail struct {
+		Current int64 `json:"current"`
+		Total   int64 `json:"total"`
+	} `json:"progressDetail"`
 	Error       string `json:"error"`
 	ErrorDetail *struct {
 		Message string `json:"message"`
 	} `json:"errorDetail"`
 }
 
-// follow reads the messages of a build or a pull to their end, and passes lines on. A pull's download counters, which
-// come many times a second, are left out: a line is passed on when a layer's state changes. The error is the engine's
-// own, which comes in band, or the connection's.
+// follow reads the messages of a build or a pull to their end, and passes lines on: one when a layer's state changes, and of
+// the download counters, which come many times a second, one a second for all layers together. The error is the engine's own,
+// which comes in band, or the connection's.
 func follow(body io.Reader, line func(string)) error {
 	decoder := json.NewDecoder(body)
 	states := map[string]string{} // by layer
+	sums := newDownloads()
 	var partial string
 	for {
 		var m message
@@ -45,10 +53,14 @@ func follow(body io.Reader, line func(string)) error {
 		}
 		if m.Status != "" && states[m.ID] != m.Status {
 			states[m.ID] = m.Status
+			status := m.Status
 			if m.ID != "" {
-				m.Status = m.ID + ": " + m.Status
+				status = m.ID + ": " + status
 			}
-			line(m.Status)
+			line(status)
+		}
+		if text := sums.add(m); text != "" {
+			line(text)
 		}
 		lines := strings.Split(partial+m.Stream, "\n")
 		partial = lines[len(lines)-1]
@@ -58,6 +70,65 @@ func follow(body io.Reader, line func(string)) error {
 			}
 		}
 	}
+}
+
+// downloads sums up the layers of a pull.
+type downloads struct {
+	layers map[string]*layer
+	told   time.Time // when the last line was made
+}
+
+type layer struct {
+	done, size int64 // bytes; what is there already has none
+	complete   bool
+}
+
+// between is the time between two lines of sums.
+const between = time.Second
+
+func newDownloads() *downloads { return &downloads{layers: map[string]*layer{}, told: time.Now()} }
+
+// add takes in a message, and returns a line when it is time for one.
+func (d *downloads) add(m message) string {
+	one := d.layers[m.ID]
+	switch m.Status {
+	case "Pulling fs layer", "Already exists":
+		if one == nil {
+			one = &layer{}
+			d.layers[m.ID] = one
+		}
+		one.complete = one.complete || m.Status == "Already exists"
+		return ""
+	case "Downloading", "Download complete", "Pull complete":
+	default:
+		return ""
+	}
+	if one == nil {
+		return ""
+	}
+	if m.Status == "Downloading" {
+		one.done, one.size = m.Detail.Current, max(m.Detail.Total, m.Detail.Current)
+	} else {
+		one.done, one.complete = one.size, true
+	}
+	if time.Since(d.told) < between {
+		return ""
+	}
+	d.told = time.Now()
+	return d.String()
+}
+
+// String is "12.3MB of 45.6MB, 2 of 5 layers". Layers whose download has not begun have no size yet.
+func (d *downloads) String() string {
+	var done, size int64
+	complete := 0
+	for _, one := range d.layers {
+		done, size = done+one.done, size+one.size
+		if one.complete {
+			complete++
+		}
+	}
+	return fmt.Sprintf("%s of %s, %d of %d layers", units.HumanSize(float64(done)), units.HumanSize(float64(size)), complete, len(d.layers))
 }
 
 // colours are terminal sequences: those with which the engine paints what a build writes to standard error, and others.

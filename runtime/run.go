@@ -16,6 +16,7 @@ import (
 type IO struct {
 	Stdout, Stderr io.Writer // the program's output, as it comes
 	Progress       io.Writer // lines on the building or pulling of the image, when that is needed
+	ImageReady     func()    // called when that is over and the call goes on; nil for nothing
 }
 
 // Result is what became of a program. It comes with every error of [Runtime.Run], with what there is by then.
@@ -51,7 +52,7 @@ func (r *Runtime) run(ctx context.Context, c policy.Container, live IO) (Result,
 		stderr: newCapture(c.MaxOutput, live.Stderr),
 	}
 	x.result = Result{ExitCode: -1, Container: x.request.Name}
-	err := x.call(ctx, live.Progress)
+	err := x.call(ctx, live)
 	x.result.Stdout, x.result.Stderr = x.stdout.seal(), x.stderr.seal()
 	return x.result, err
 }
@@ -77,7 +78,7 @@ type execution struct {
 }
 
 // call does everything but the sealing of the output.
-func (x *execution) call(ctx context.Context, progress io.Writer) error {
+func (x *execution) call(ctx context.Context, live IO) error {
 	// The name stands for the call until its container, which may get another, is on its way.
 	if name := x.request.Name; x.removals.hold(name) {
 		defer x.removals.release(name)
@@ -91,8 +92,11 @@ func (x *execution) call(ctx context.Context, progress io.Writer) error {
 	if errors.Is(err, errNoImage) {
 		// The time limit is the program's: a first call could never succeed where a build takes longer than a call may.
 		stop()
-		if err := x.ensureImage(ctx, x.spec, ImageOptions{Progress: progress}); err != nil {
+		if err := x.ensureImage(ctx, x.spec, ImageOptions{Progress: live.Progress}); err != nil {
 			return err
+		}
+		if live.ImageReady != nil {
+			live.ImageReady()
 		}
 		begun = time.Now()
 		timed, stop = x.timed(ctx)

@@ -26,4 +26,5 @@
 //     template.go: argv templates; check.go: whether templates and parameters fit together
 //   - bind.go: one call; decode.go, schema.go: its arguments; explain.go, argerror.go: what is wrong with them;
 //     paths.go: files; render.go: argv
+//   - progress.go: how far a program has come, by its output
 package skills

@@ -21,12 +21,15 @@ type Environment struct {
 
 // Load reads a file. The error is [ParseErrors] with every mistake, or says why the file cannot be read.
 func Load(file string, env Environment) (*Set, error) {
-	data, err := tomldoc.ReadFile(file)
+	data, err := ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	return Parse(file, data, env)
 }
+
+// ReadFile reads a configuration, for [Parse]. A pipe, a device and what is far too large are none.
+func ReadFile(file string) ([]byte, error) { return tomldoc.ReadFile(file) }
 
 // Parse is Load for text that was read already; build contexts are looked for beside file.
 func Parse(file string, data []byte, env Environment) (*Set, error) {

@@ -31,6 +31,7 @@ type Skill struct {
 	Output       Output
 	OutputSchema json.RawMessage // of the structured content when Output is OutputJSON, else nil
 	Success      []int           // exit codes that are no failure
+	Progress     *Progress       // how a call's output says how far it has come; nil when it does not
 
 	raw          bool
 	parameters   []*parameter

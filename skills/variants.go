@@ -16,7 +16,7 @@ import (
 //   - with both, a tool X_INSTANCE_TOOL for each pair.
 
 // callKeys are the keys that say how a tool is called. A skill with tools of its own has them there.
-var callKeys = []string{"args", "parameters", "stdin", "success", "output", "outputs", "output_schema"}
+var callKeys = []string{"args", "parameters", "stdin", "success", "output", "outputs", "output_schema", "progress"}
 
 // variants reads `tools` and `instances` of a skill and adds what it becomes to the set.
 func (l *loader) variants(t tomldoc.Table, d draft) {
@@ -103,6 +103,7 @@ func (l *loader) tool(t tomldoc.Table, name string, d draft, about []tomldoc.Tab
 	s.mountTarget = workdirTarget(d.invocation)
 	s.Output = readOutput(t)
 	s.Success = readSuccess(t)
+	s.Progress = readProgress(t)
 	readOutputSchema(t, s)
 	l.call(t, s, d.mountsLost)
 	l.add(t, s)

@@ -1,7 +1,8 @@
 // Package cli is skillet's command line: one file per subcommand, and beside them
 //
 //   - root.go: the flags that all have, exit codes, how errors are shown
-//   - app.go: from flags to vetted skills and an engine
+//   - configuration.go: from files to vetted skills; app.go: from flags to a configuration and an engine
+//   - reload.go: what happens when the files change; rebuild.go: when a Dockerfile does
 //
 // It is the only package that reads the environment and writes to the terminal.
 package cli
@@ -13,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/lmittmann/tint"
@@ -104,14 +106,59 @@ func (c *command) root() *cobra.Command {
 	return root
 }
 
+// mistakes are several errors that are reported one by one.
+type mistakes []error
+
+func (m mistakes) Error() string { return errors.Join(m...).Error() }
+
+func (m mistakes) Unwrap() []error { return m }
+
+// together joins errors, nil for those that are none. A single one stays what it is.
+func together(all ...error) error {
+	all = slices.DeleteFunc(all, func(err error) bool { return err == nil })
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return mistakes(all)
+}
+
+// complaint is one thing that is wrong, and what to do about it, "" where the text says it all.
+type complaint struct{ text, hint string }
+
+// complaints takes an error apart, down to the single mistakes of a file.
+func complaints(err error) []complaint {
+	var several mistakes
+	var ofFile skills.ParseErrors
+	var exit *exitError
+	var all []complaint
+	switch {
+	case errors.As(err, &several):
+		for _, one := range several {
+			all = append(all, complaints(one)...)
+		}
+	case errors.As(err, &ofFile):
+		for _, one := range ofFile {
+			all = append(all, complaint{text: one.Error()})
+		}
+	case errors.As(err, &exit) && exit.err != nil:
+		all = append(all, complaint{err.Error(), exit.hint})
+	default:
+		all = append(all, complaint{text: err.Error()})
+	}
+	return all
+}
+
 // report shows an error and chooses the exit code.
 func (c *command) report(err error) int {
 	var exit *exitError
 	var arguments skills.ArgErrors
-	code, hint := exitFailed, ""
+	code := exitFailed
 	switch {
 	case errors.As(err, &exit):
-		code, hint = exit.code, exit.hint
+		code = exit.code
 		if exit.err == nil {
 			return code
 		}
@@ -120,16 +167,11 @@ func (c *command) report(err error) int {
 	case policy.Denied(err) != nil:
 		code = exitDenied
 	}
-	var mistakes skills.ParseErrors
-	if errors.As(err, &mistakes) {
-		for _, mistake := range mistakes {
-			c.errorf("%v", mistake)
+	for _, one := range complaints(err) {
+		c.errorf("%s", one.text)
+		if one.hint != "" {
+			fmt.Fprintf(c.stderr, "hint: %s\n", one.hint)
 		}
-		return code
-	}
-	c.errorf("%v", err)
-	if hint != "" {
-		fmt.Fprintf(c.stderr, "hint: %s\n", hint)
 	}
 	return code
 }

@@ -17,6 +17,7 @@ func (c *command) serve() *cobra.Command {
 	var overHTTP httpFlags
 	var idle runtime.IdleLimits
 	var idleMemory string
+	var watching bool
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the skills over MCP, on standard input and output or over HTTP",
@@ -35,7 +36,9 @@ func (c *command) serve() *cobra.Command {
 				return err
 			}
 			c.reportRefused(a)
-			options.Skills, options.Caller, options.Workdir = a.vetted, a.caller(), a.workdir
+			rebuilds := newRebuilds(a.runtime, a.log)
+			options.Skills, options.Workdir = a.vetted, a.workdir
+			options.Caller = mcpserver.Caller{Policy: a.policy, Runner: rebuilds}
 			options.Version, options.Hurry, options.Logger = version(), c.hurry, a.log
 			server, err := mcpserver.New(options)
 			if err != nil {
@@ -48,11 +51,17 @@ func (c *command) serve() *cobra.Command {
 			go a.runtime.ReapEvery(cmd.Context(), time.Minute)
 			a.runtime.Warm(a.plans)            // as many as the skills say; each call is judged anew
 			time.AfterFunc(time.Second, usual) // by when the client has its list of tools
+			stopWatching := func() {}
+			if watching {
+				stopWatching = c.watch(cmd.Context(), a, server, rebuilds)
+			}
 			if overHTTP.address != "" {
 				err = c.serveHTTP(cmd.Context(), &overHTTP, server, a)
 			} else {
 				err = server.ServeStdio(cmd.Context(), c.stdin, stdout)
 			}
+			stopWatching()
+			rebuilds.stop()
 			if closeErr := a.close(); err == nil {
 				err = closeErr
 			}
@@ -64,6 +73,7 @@ func (c *command) serve() *cobra.Command {
 	flags.IntVar(&options.MaxQueue, "max-queue", 0, "calls that wait for their turn; beyond it, skillet says that it is busy (default 1000)")
 	flags.IntVar(&idle.Containers, "max-idle", runtime.DefaultIdle, "containers kept started for calls to come, of all skills together; 0 for none")
 	flags.StringVar(&idleMemory, "max-idle-memory", "1g", "memory that they may take together, at 8 MiB each")
+	flags.BoolVar(&watching, "watch", true, "take over changes of the skills file, the policy file and the Dockerfiles while serving")
 	flags.DurationVar(&options.Grace, "grace", 10*time.Second, "how long calls in flight may go on when the client leaves or skillet is told to stop")
 	overHTTP.register(flags)
 	return cmd
