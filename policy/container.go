@@ -57,6 +57,9 @@ type Container struct {
 	// but Entrypoint, Command, Env and Stdin. Each of them is made from an approved plan and serves one call.
 	Warm int
 
+	// SessionIdle is how long a session's container waits for the next call of the session; 0 when the skill offers no sessions.
+	SessionIdle time.Duration
+
 	Stdin     []byte        // what the program reads on standard input; nil gives it none
 	Timeout   time.Duration // for the whole call
 	MaxOutput int64         // bytes kept of each of stdout and stderr; the rest is counted and dropped

@@ -70,7 +70,7 @@ const closing = time.Minute
 
 func (o owner) labels(c policy.Container) map[string]string {
 	lifetime := 0
-	if c.Timeout > 0 {
+	if c.Timeout > 0 && c.SessionIdle == 0 { // a session's container ends by itself, whenever that is
 		lifetime = int((c.Timeout + c.StopTimeout + closing).Seconds())
 	}
 	return map[string]string{

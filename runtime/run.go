@@ -46,10 +46,16 @@ func (r *Runtime) Run(ctx context.Context, plan policy.Plan, live IO) (Result, e
 }
 
 func (r *Runtime) run(ctx context.Context, c policy.Container, live IO) (Result, error) {
+	return r.runIn(ctx, c, live, nil)
+}
+
+// runIn makes a call, which may be one of a session.
+func (r *Runtime) runIn(ctx context.Context, c policy.Container, live IO, session *Session) (Result, error) {
 	x := &execution{
-		vessel: r.newVessel(c, newRequest(c, containerName(c.Skill), r.owner)),
-		stdout: newCapture(c.MaxOutput, live.Stdout),
-		stderr: newCapture(c.MaxOutput, live.Stderr),
+		session: session,
+		vessel:  r.newVessel(c, newRequest(c, containerName(c.Skill), r.owner)),
+		stdout:  newCapture(c.MaxOutput, live.Stdout),
+		stderr:  newCapture(c.MaxOutput, live.Stderr),
 	}
 	x.result = Result{ExitCode: -1, Container: x.request.Name}
 	err := x.call(ctx, live)
@@ -75,6 +81,7 @@ type execution struct {
 	*vessel        // the container that the call has come to
 	stdout, stderr *capture
 	result         Result
+	session        *Session // that the container is kept for; nil for a call of its own
 }
 
 // call does everything but the sealing of the output.
@@ -111,12 +118,17 @@ func (x *execution) call(ctx context.Context, live IO) error {
 // attempt makes the call, in a container with a supervisor wherever that is possible. Its error is errNoImage when there is no
 // image to make one from.
 func (x *execution) attempt(ctx context.Context) error {
+	if kept := x.session.kept(); kept != nil {
+		return x.again(ctx, kept)
+	}
 	h, err := x.harness(ctx)
 	switch {
 	case err != nil:
 		return err
 	case h != nil:
 		return x.supervised(ctx, *h)
+	case x.session != nil:
+		return &SessionError{Skill: x.spec.Skill, Reason: noSupervisor}
 	}
 	return x.plain(ctx)
 }

@@ -27,6 +27,7 @@ type Runtime struct {
 	images   flights
 	resolved resolved
 	pool     *pool
+	sessions sessions
 	limits   limits
 	log      *slog.Logger
 	warned   sync.Map // engine warnings that were logged already
@@ -86,6 +87,7 @@ func newRuntime(engine *engine, limits limits, idle IdleLimits, log *slog.Logger
 		log:      log,
 	}
 	r.pool = newPool(r, idle)
+	r.sessions.open = map[*Session]bool{}
 	return r
 }
 
@@ -124,9 +126,10 @@ func (r *Runtime) Ping(ctx context.Context) (Engine, error) {
 	}, nil
 }
 
-// Close refuses further calls, lets go of idle containers, waits until those that run have ended and all containers are removed, or until ctx ends,
+// Close refuses further calls, lets go of idle containers, ends sessions, waits until those that run have ended and all containers are removed, or until ctx ends,
 // and reports a [LeftoverError] when containers are left. It does not end calls: their own contexts do that.
 func (r *Runtime) Close(ctx context.Context) error {
 	r.pool.close()
+	r.endSessions()
 	return errors.Join(r.removals.close(ctx), r.engine.close())
 }

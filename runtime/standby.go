@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// standby is a container whose supervisor waits for an order, or carries one out. It takes one order in its life.
-type standby struct {
+// line is the connection to a container's supervisor.
+type line struct {
 	*vessel
 	image   string        // the ID of what it was made from
 	sources []os.FileInfo // of its bind mounts, as they were before it was made
@@ -30,20 +30,37 @@ type standby struct {
 
 	launched time.Time
 	answered chan struct{} // closed when the engine has answered to the start, and startErr is there
-	ready    chan struct{}
-	accepted chan struct{}
-	finished chan struct{} // closed when exit is there
 	ended    chan struct{} // closed when nothing more comes, and err is there
 	startErr error
-	exit     wire.ExitFrame
 	err      error
 
-	task     atomic.Pointer[task]
+	listener *standby // who hears what the supervisor says; of the listening goroutine
 	writing  sync.Mutex
+	said     said
+}
+
+// standby is a container whose supervisor waits for an order, or carries one out. It takes one order in its life; the next one
+// of a session is for its successor.
+type standby struct {
+	*line
+	ready    chan struct{}
+	accepted chan struct{}
+	finished chan struct{} // closed when exit is there, and next
+	exit     wire.ExitFrame
+
+	stays bool     // the order says so
+	next  *standby // which may take another one after it; nil for none
+
+	task     atomic.Pointer[task]
+	feeding  sync.WaitGroup
 	inFlight atomic.Int64 // bytes of input that were not credited yet
 	credit   *semaphore.Weighted
-	said     said
 	times    phases
+}
+
+func newStandby(l *line) *standby {
+	return &standby{line: l, ready: make(chan struct{}), accepted: make(chan struct{}), finished: make(chan struct{}),
+		credit: semaphore.NewWeighted(wire.Window)}
 }
 
 // task is where the output of the one order goes.
@@ -55,12 +72,11 @@ type phases struct{ created, attached, ready, ordered, accepted, exit time.Time 
 // launch makes a container with a supervisor in it, and starts it. It does not wait for the start: orders can be given at once.
 // Its error is errNoImage, or one that [vessel.explain] has made.
 func (r *Runtime) launch(ctx context.Context, spec policy.Container, h harness) (*standby, error) {
-	s := &standby{
+	s := newStandby(&line{
 		vessel: r.newVessel(spec, newRequest(spec, containerName(spec.Skill), r.owner).supervised(h)),
-		image:  h.image.id, sources: sources(spec), launched: time.Now(), answered: make(chan struct{}),
-		ready: make(chan struct{}), accepted: make(chan struct{}), finished: make(chan struct{}), ended: make(chan struct{}),
-		credit: semaphore.NewWeighted(wire.Window),
-	}
+		image:  h.image.id, sources: sources(spec), launched: time.Now(), answered: make(chan struct{}), ended: make(chan struct{}),
+	})
+	s.listener = s
 	if !r.removals.hold(s.request.Name) {
 		return nil, ErrClosed
 	}
@@ -140,7 +156,7 @@ func (s *standby) gone(patience time.Duration) (exit, bool) {
 
 // listen takes in what the supervisor says, until its end.
 func (s *standby) listen() {
-	decoder := wire.Decoder{Frame: s.frame}
+	decoder := wire.Decoder{Frame: func(kind wire.Kind, content []byte) error { return s.listener.frame(kind, content) }}
 	_, err := stdcopy.StdCopy(&decoder, &s.said, s.conn.Reader)
 	if err == nil {
 		err = io.EOF
@@ -172,6 +188,7 @@ func (s *standby) frame(kind wire.Kind, content []byte) (err error) {
 	case kind == wire.Exit:
 		if s.exit, err = wire.DecodeExit(content); err == nil {
 			s.times.exit = time.Now()
+			s.succeed()
 			close(s.finished)
 		}
 	default:
@@ -213,6 +230,7 @@ func (s *standby) send(frames []byte) error {
 // order hands the one order over. With carryOut it is carried out at once; else not before [standby.carryOut] says so.
 func (s *standby) order(o wire.OrderFrame, t *task, carryOut bool) error {
 	s.times.ordered = time.Now()
+	s.stays = o.Stay > 0
 	s.task.Store(t)
 	frames := wire.Append(nil, wire.Order, o.Encode())
 	if carryOut {
@@ -227,10 +245,13 @@ func (s *standby) carryOut() error { return s.send(wire.Append(nil, wire.Go, nil
 func (s *standby) feed(input []byte) {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
-		<-s.ended
+		select {
+		case <-s.ended:
+		case <-s.finished:
+		}
 		cancel()
 	}()
-	go func() {
+	s.feeding.Go(func() {
 		defer cancel()
 		var frame []byte
 		for len(input) > 0 {
@@ -246,7 +267,7 @@ func (s *standby) feed(input []byte) {
 			input = input[len(chunk):]
 		}
 		_ = s.send(wire.Append(nil, wire.InputEnd, nil))
-	}()
+	})
 }
 
 // said keeps the end of what a supervisor writes to its own standard error: the last words of one that has failed.

@@ -17,6 +17,9 @@ func (x *execution) supervised(ctx context.Context, h harness) error {
 	if err != nil {
 		return err
 	}
+	if x.session != nil {
+		order.Stay, x.session.image = x.spec.SessionIdle, h.image
+	}
 	if s, err := x.fromPool(ctx, h, order); s != nil || err != nil {
 		if err != nil {
 			return err
@@ -100,7 +103,9 @@ func (x *execution) carry(ctx context.Context, s *standby) (err error) {
 		s.feed(x.spec.Stdin)
 	}
 	end, failure := x.follow(ctx, s)
-	s.leave()
+	if x.session == nil || !x.session.keep(s, failure) {
+		s.leave()
+	}
 	s.logPhases(x.result.Warm)
 	if end.err != nil {
 		return &UnkilledError{Container: s.request.Name, Err: failure, KillErr: end.err}
@@ -233,7 +238,11 @@ const killed = 128 + int(syscall.SIGKILL)
 // end ends the program before its time, and returns when the container is dead. The supervisor is asked first: it is quick, and
 // all that the program has written by then still arrives.
 func (s *standby) end(ctx context.Context) exit {
-	if s.spec.StopTimeout > 0 && s.ask(syscall.SIGTERM, s.spec.StopTimeout) || s.ask(syscall.SIGKILL, s.limits.word) {
+	if s.stays && s.endSession() {
+		s.gone(s.limits.word)
+		return exit{code: -1}
+	}
+	if !s.stays && (s.spec.StopTimeout > 0 && s.ask(syscall.SIGTERM, s.spec.StopTimeout) || s.ask(syscall.SIGKILL, s.limits.word)) {
 		s.gone(s.limits.word) // the engine notices a moment later: whoever looks after the call sees it gone
 		return exit{code: -1}
 	}

@@ -54,9 +54,9 @@ func preferAsVictim(pid int) {
 	_ = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", []byte("500"), 0)
 }
 
-// oomKilled tells whether the kernel has killed a process of the container for want of memory (cgroup v2: memory.events; v1:
+// oomKills tells how many processes of the container the kernel has killed for want of memory (cgroup v2: memory.events; v1:
 // memory.oom_control).
-func oomKilled() bool {
+func oomKills() int {
 	for _, file := range []string{"/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
@@ -64,10 +64,10 @@ func oomKilled() bool {
 		}
 		for line := range bytes.Lines(text) {
 			if count, ok := bytes.CutPrefix(line, []byte("oom_kill ")); ok {
-				n, err := strconv.Atoi(string(bytes.TrimSpace(count)))
-				return err == nil && n > 0
+				n, _ := strconv.Atoi(string(bytes.TrimSpace(count)))
+				return n
 			}
 		}
 	}
-	return false
+	return 0
 }

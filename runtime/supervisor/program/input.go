@@ -40,12 +40,21 @@ func (l *link) send(kind wire.Kind, content []byte) error {
 
 func (l *link) next() (wire.Kind, []byte, error) { return wire.Read(l.in, &l.buffer) }
 
-// order reads an order and the word to carry it out, and prepares in between. Whatever else comes ends the supervisor.
-func (l *link) order() (*preparation, error) {
+// order reads an order and the word to carry it out. Whatever else comes gives nil, and ends the supervisor.
+func (l *link) order() *preparation {
 	content, err := l.expect(wire.Order)
 	if err != nil {
-		return nil, err
+		return nil
 	}
+	prepared, err := l.accept(content)
+	if err != nil {
+		return nil
+	}
+	return prepared
+}
+
+// accept takes an order in, reads the word to carry it out, and prepares in between.
+func (l *link) accept(content []byte) (*preparation, error) {
 	order, err := wire.DecodeOrder(content)
 	if err != nil {
 		return nil, err
@@ -68,30 +77,30 @@ func (l *link) expect(want wire.Kind) ([]byte, error) {
 	return content, err
 }
 
-// serve takes in what skillet sends while the program runs, and returns when the connection is lost.
-func (l *link) serve(p *program) {
-	feed := newFeed(l, p.input)
-	defer feed.end()
+// serve takes in what skillet sends while the program runs, and returns when the connection is lost; after the end of a program
+// whose order says Stay also with the next order.
+func (l *link) serve(p *program) *preparation {
+	defer p.feed.end()
 	for {
 		kind, content, err := l.next()
-		if err != nil {
-			return
-		}
-		switch kind {
-		case wire.Input:
-			if !feed.add(content) {
-				return
+		switch {
+		case err != nil:
+			return nil
+		case p.over.Load():
+			return l.following(kind, content)
+		case kind == wire.Input:
+			if !p.feed.add(content) {
+				return nil
 			}
-		case wire.InputEnd:
-			feed.end()
-		case wire.Signal:
-			if len(content) == 1 && syscall.Signal(content[0]) == syscall.SIGKILL {
-				p.killAll()
-			} else if len(content) == 1 {
-				p.signal(syscall.Signal(content[0]))
-			}
+		case kind == wire.InputEnd:
+			p.feed.end()
+		case kind == wire.Signal && len(content) == 1 && syscall.Signal(content[0]) == syscall.SIGKILL:
+			p.killed.Store(true)
+			p.killAll()
+		case kind == wire.Signal && len(content) == 1:
+			p.signal(syscall.Signal(content[0]))
 		default:
-			return
+			return nil
 		}
 	}
 }
@@ -106,10 +115,13 @@ type feed struct {
 	changed sync.Cond
 	waiting []byte
 	ended   bool
+
+	abandoned bool          // its program has ended, and another one may come
+	done      chan struct{} // closed when nothing is written any more
 }
 
 func newFeed(link *link, to *os.File) *feed {
-	f := &feed{link: link, to: to}
+	f := &feed{link: link, to: to, done: make(chan struct{})}
 	f.changed.L = &f.mu
 	if to != nil {
 		go f.write()
@@ -121,6 +133,9 @@ func newFeed(link *link, to *os.File) *feed {
 func (f *feed) add(input []byte) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.abandoned {
+		return true
+	}
 	if f.to == nil || f.ended || len(f.waiting)+len(input) > wire.Window {
 		return false
 	}
@@ -138,6 +153,7 @@ func (f *feed) end() {
 
 // write writes until the input ends. Input for a program that does not want it any more is dropped.
 func (f *feed) write() {
+	defer close(f.done)
 	defer f.to.Close()
 	var chunk []byte
 	wanted := true

@@ -12,7 +12,9 @@
 //
 //   - main.go: from the order to the exit
 //   - program.go: the child and its pipes
+//   - reap.go: processes that end
 //   - input.go, output.go: what it reads and writes
+//   - stay.go: one order after the other
 //   - harden.go: why the program cannot get at the supervisor
 package main
 
@@ -44,26 +46,24 @@ func main() {
 	signal.Notify(signals) // all: what is not caught would end the container
 	harden()
 	link := newLink()
-	prepared := await(link, signals)
-	if prepared == nil {
-		os.Exit(exitIdle)
+	ordered := follow(link.order)
+	prepared := await(link, signals, ordered, maxIdle)
+	for prepared != nil {
+		var code int
+		if code, ordered = run(link, prepared, signals); ordered == nil {
+			os.Exit(code)
+		}
+		prepared = await(link, signals, ordered, prepared.order.Stay)
 	}
-	os.Exit(run(link, prepared, signals))
+	os.Exit(exitIdle)
 }
 
 // await says that the supervisor is ready, and waits for an order that is to be carried out; nil when none comes.
-func await(link *link, signals <-chan os.Signal) *preparation {
+func await(link *link, signals <-chan os.Signal, ordered <-chan *preparation, patience time.Duration) *preparation {
 	if link.send(wire.Ready, nil) != nil {
 		return nil
 	}
-	ordered := make(chan *preparation)
-	go func() {
-		defer close(ordered)
-		if prepared, err := link.order(); err == nil {
-			ordered <- prepared
-		}
-	}()
-	idle := time.NewTimer(maxIdle)
+	idle := time.NewTimer(patience)
 	defer idle.Stop()
 	for {
 		select {
@@ -88,18 +88,15 @@ func stops(signal os.Signal) bool {
 	return false
 }
 
-// run carries the order out, and returns the container's exit code.
-func run(link *link, prepared *preparation, signals <-chan os.Signal) int {
+// run carries the order out, and returns the container's exit code. Where the order says Stay and nothing speaks against it, it
+// returns instead where the next one comes from.
+func run(link *link, prepared *preparation, signals <-chan os.Signal) (code int, following chan *preparation) {
 	p, err := prepared.start()
 	if err != nil {
-		_ = link.send(wire.Exit, notStarted(err).Encode())
-		return exitNotRun
+		return exitNotRun, link.refuse(prepared, err)
 	}
-	lost := make(chan struct{})
-	go func() {
-		defer close(lost)
-		link.serve(p)
-	}()
+	p.feed = newFeed(link, p.input)
+	lost := link.serving(p)
 	p.pass(link)
 	over := deadline(prepared.order.Limit)
 	outOfTime := false
@@ -113,10 +110,13 @@ func run(link *link, prepared *preparation, signals <-chan os.Signal) int {
 			outOfTime, over = true, nil
 			p.killAll()
 		case <-lost:
-			return exitLost // the kernel kills all else with the first process
+			return exitLost, nil // the kernel kills all else with the first process
 		}
 	}
-	return report(link, p, outOfTime, lost)
+	if prepared.order.Stay > 0 && !outOfTime && !p.stopped && !p.killed.Load() {
+		return exitLost, p.leave(link, lost, over)
+	}
+	return report(link, p, outOfTime, lost), nil
 }
 
 // deadline is a channel that gives a value when the limit is over; never without one.
@@ -128,7 +128,7 @@ func deadline(limit time.Duration) <-chan time.Time {
 }
 
 // report makes sure that nothing runs any more, and tells how the program ended, after all that it wrote.
-func report(link *link, p *program, outOfTime bool, lost <-chan struct{}) int {
+func report(link *link, p *program, outOfTime bool, lost <-chan *preparation) int {
 	p.killRest()
 	exit := p.exit(outOfTime)
 	told := make(chan struct{})

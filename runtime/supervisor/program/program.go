@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,11 +18,15 @@ import (
 type program struct {
 	pid            int
 	input          *os.File // nil where there is none
+	feed           *feed
 	output, errors *pump
-	stopped        bool // it was told to stop, by others than skillet
+	stopped        bool          // it was told to stop, by others than skillet
+	killed         atomic.Bool   // by skillet, with all else
+	over           atomic.Bool   // its exit is being told, and another order may come
+	told           chan struct{} // closed when that is told
+	oomKills       int           // that there had been before
 	status         syscall.WaitStatus
 	ended          chan struct{} // closed when it has ended, and status is there
-	alone          chan struct{} // closed when the supervisor is the only process
 }
 
 // startError is why a program did not begin.
@@ -41,15 +46,22 @@ type preparation struct {
 	env                   []string
 	pipes                 pipes
 	stdin, stdout, stderr *os.File // the supervisor's ends
+	oomKills              int      // so far
 	err                   error    // why it cannot be started
 }
 
+// inherited is what the container has: finding a program changes the supervisor's own environment.
+var inherited = os.Environ()
+
 func prepare(order wire.OrderFrame) *preparation {
-	p := &preparation{order: order, env: merge(os.Environ(), order.Env)}
+	p := &preparation{order: order, env: merge(inherited, order.Env)}
 	if path, err := find(order.Args[0], p.env); err != nil {
 		p.err = &startError{order.Args[0], err}
 	} else {
 		p.path = path
+	}
+	if order.Stay > 0 {
+		p.oomKills = oomKills()
 	}
 	p.stdin = p.pipes.input(order.Input)
 	p.stdout, p.stderr = p.pipes.output(), p.pipes.output()
@@ -70,16 +82,17 @@ func (p *preparation) start() (*program, error) {
 	for _, file := range p.pipes.theirs {
 		files = append(files, file.Fd())
 	}
-	pid, err := syscall.ForkExec(p.path, p.order.Args, &syscall.ProcAttr{Env: p.env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true}})
+	started := &program{
+		input: p.stdin, output: newPump(p.stdout, wire.Output), errors: newPump(p.stderr, wire.ErrorOutput),
+		oomKills: p.oomKills, ended: make(chan struct{}),
+	}
+	err := children.start(started, func() (int, error) {
+		return syscall.ForkExec(p.path, p.order.Args, &syscall.ProcAttr{Env: p.env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true}})
+	})
 	if err != nil {
 		return nil, &startError{p.order.Args[0], err}
 	}
-	preferAsVictim(pid)
-	started := &program{
-		pid: pid, input: p.stdin, output: newPump(p.stdout, wire.Output), errors: newPump(p.stderr, wire.ErrorOutput),
-		ended: make(chan struct{}), alone: make(chan struct{}),
-	}
-	go started.reap()
+	preferAsVictim(started.pid)
 	return started, nil
 }
 
@@ -154,32 +167,14 @@ func (p *program) signal(signal syscall.Signal) { _ = syscall.Kill(p.pid, signal
 // that it can see (kill(2)).
 func (p *program) killAll() { _ = syscall.Kill(-1, syscall.SIGKILL) }
 
-// reap takes in the processes that end, orphans included, until there are none. It waits in the kernel: the program's end is
-// known a tenth of a millisecond earlier than by SIGCHLD, and whatever signals the program sends.
-func (p *program) reap() {
-	defer close(p.alone)
-	for {
-		var status syscall.WaitStatus
-		pid, err := syscall.Wait4(-1, &status, 0, nil)
-		switch {
-		case err == syscall.EINTR:
-		case err != nil:
-			return // ECHILD
-		case pid == p.pid && (status.Exited() || status.Signaled()):
-			p.status = status
-			close(p.ended)
-		}
-	}
-}
-
 // killRest returns when no process is left but the supervisor. One that cannot be killed, since it waits for a device, ends with
 // the container at the latest.
 func (p *program) killRest() {
-	late := time.After(lastWords)
+	late, alone := time.After(lastWords), children.gone()
 	for {
 		p.killAll()
 		select {
-		case <-p.alone:
+		case <-alone:
 			return
 		case <-time.After(time.Millisecond): // a fork bomb may have forked in between
 		case <-late:
@@ -198,7 +193,7 @@ func (p *program) exit(outOfTime bool) wire.ExitFrame {
 		exit.How, exit.Code = wire.Signalled, int(p.status.Signal())
 	}
 	if exit.How != wire.Exited || exit.Code != 0 {
-		exit.OOMKilled = oomKilled()
+		exit.OOMKilled = oomKills() > p.oomKills
 	}
 	return exit
 }

@@ -12,6 +12,9 @@ type OrderFrame struct {
 	Env   []string      // KEY=value: set in addition to, or in the place of, what the container has
 	Input bool          // input follows; without it, standard input is /dev/null
 	Limit time.Duration // the program is killed after it, whoever else should have done so; 0 for no limit
+	// Stay is how long the supervisor waits for another order after this one, with whatever the program has left running. With 0 it
+	// kills that and ends.
+	Stay time.Duration
 }
 
 // How a program ended.
@@ -44,13 +47,14 @@ func (o OrderFrame) Encode() []byte {
 	b = appendStrings(b, o.Args)
 	b = appendStrings(b, o.Env)
 	b = appendBool(b, o.Input)
-	return binary.BigEndian.AppendUint64(b, uint64(o.Limit))
+	b = binary.BigEndian.AppendUint64(b, uint64(o.Limit))
+	return binary.BigEndian.AppendUint64(b, uint64(o.Stay))
 }
 
 // DecodeOrder reads an order.
 func DecodeOrder(b []byte) (OrderFrame, error) {
 	r := reader{rest: b}
-	o := OrderFrame{Args: r.strings(), Env: r.strings(), Input: r.bool(), Limit: time.Duration(r.uint64())}
+	o := OrderFrame{Args: r.strings(), Env: r.strings(), Input: r.bool(), Limit: time.Duration(r.uint64()), Stay: time.Duration(r.uint64())}
 	if !r.whole() || len(o.Args) == 0 {
 		return OrderFrame{}, errMalformed
 	}

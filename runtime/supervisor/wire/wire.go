@@ -13,6 +13,10 @@
 //	                            <──  Output…, ErrorOutput…, Credit…
 //	                            <──  Exit        nothing runs any more, and nothing follows
 //
+// An order that says Stay is followed by others: after its Exit, what its program has left running runs on, and the supervisor is
+// Ready again. No Credit for its input comes after its Exit, and none of its input after the next Order; what of it crosses the
+// Exit is dropped.
+//
 // Go is a frame of its own, so that skillet knows for sure about an order that got no answer: without Go, nothing has run. An
 // order for a container that was started for it can be followed by Go at once.
 //
@@ -45,7 +49,7 @@ const (
 	Output      Kind = '1' // bytes that the program wrote to standard output
 	ErrorOutput Kind = '2' // bytes that it wrote to standard error
 	Credit      Kind = 'C' // four bytes: so many bytes of input have been taken
-	Exit        Kind = 'X' // an [ExitFrame]
+	Exit        Kind = 'X' // an [ExitFrame]; the last frame, unless the order says Stay
 )
 
 const (
