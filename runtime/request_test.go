@@ -337,9 +337,10 @@ func checkDecisions(t *testing.T, of reflect.Type, decided map[string]string, va
 // What is approved is what runs: a field of the Plan that changes nothing would be a promise that is not kept.
 func TestEveryFieldOfAContainerChangesTheRequest(t *testing.T) {
 	elsewhere := map[string]string{
-		"Build":     "the image's building",
-		"MaxOutput": "the captures",
-		"Warm":      "the pool",
+		"Build":       "the image's building",
+		"MaxOutput":   "the captures",
+		"SessionIdle": "the order; beside a Timeout also the lifetime",
+		"Warm":        "the pool",
 	}
 	plain := goldens()["plain"]
 	before, _ := json.Marshal(newRequest(plain, "name", someOwner))

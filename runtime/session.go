@@ -254,7 +254,8 @@ func (x *execution) again(ctx context.Context, s *standby) error {
 		return x.interrupted(ctx, doingStart)
 	}
 	order.Limit, order.Stay = remaining(ctx, x.spec), x.spec.SessionIdle
-	if !s.accepts(ctx, order, x.task()) {
+	// Longer than for one that waits: there is no other in its place.
+	if s.accept(ctx, order, x.task(), s.limits.kill) != nil {
 		if over(ctx) {
 			err := x.interrupted(ctx, doingStart)
 			_ = x.session.lose(s, whyLost(err))

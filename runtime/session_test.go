@@ -206,7 +206,7 @@ func TestACallThatIsCutShortEndsItsSession(t *testing.T) {
 			s := openSession(t, r, c)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
-			result, err := s.run(ctx, c, IO{Stdout: writerFunc(func(p []byte) (int, error) { cancel(); return len(p), nil })})
+			result, err := s.run(ctx, c, IO{Stdout: writerFunc(func([]byte) { cancel() })})
 			if !errors.As(err, new(*CancelledError)) || string(result.Stdout.Data) != "begun\n" {
 				t.Errorf("%v, %s", err, brief(result))
 			}
@@ -234,10 +234,6 @@ func TestACallThatIsCutShortEndsItsSession(t *testing.T) {
 	}
 	s.wasGone(t, time.Second, "time limit")
 }
-
-type writerFunc func([]byte) (int, error)
-
-func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
 func TestASessionThatNobodyUsesEnds(t *testing.T) {
 	t.Parallel()
@@ -274,9 +270,7 @@ func TestAContainerObeysItsSessionsIdleTimeByItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	order.Stay = time.Second
-	if err := one.order(order, &task{newCapture(1<<10, nil), newCapture(1<<10, nil)}, true); err != nil {
-		t.Fatal(err)
-	}
+	one.order(order, &task{newCapture(1<<10, nil), newCapture(1<<10, nil)}, true)
 	<-one.finished
 	<-one.next.ready
 	if one.exit.How != wire.Exited {
@@ -334,7 +328,7 @@ func TestASessionHasOneCallAtATime(t *testing.T) {
 	var once sync.Once
 	var calls sync.WaitGroup
 	calls.Go(func() {
-		live := IO{Stdout: writerFunc(func(p []byte) (int, error) { once.Do(func() { close(begun) }); return len(p), nil })}
+		live := IO{Stdout: writerFunc(func([]byte) { once.Do(func() { close(begun) }) })}
 		if result, err := s.run(t.Context(), kept("echo begun; sleep 1"), live); err != nil || result.ExitCode != 0 {
 			t.Errorf("%v, %s", err, brief(result))
 		}

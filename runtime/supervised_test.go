@@ -114,6 +114,24 @@ func TestASupervisorWorksWhereNothingIsLeft(t *testing.T) {
 	}
 }
 
+// mustLaunch starts a container whose supervisor waits for an order.
+func mustLaunch(t *testing.T, r *Runtime, c policy.Container) (*standby, harness) {
+	t.Helper()
+	v := r.newVessel(c, request{})
+	h, err := v.harness(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.install(t.Context(), v.api, *h); err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.launch(t.Context(), c, *h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, *h
+}
+
 func TestAContainerEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
 	r := newEngineRuntime(t)
@@ -123,25 +141,15 @@ func TestAContainerEndsWithItsConnection(t *testing.T) {
 		"a program that writes":            `echo begun; yes`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := r.newVessel(shell(script), request{})
-			h, err := v.harness(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
 			c := shell(script)
 			c.Stdin = make([]byte, 4<<20)
-			s, err := r.launch(t.Context(), c, *h)
-			if err != nil {
-				t.Fatal(err)
-			}
+			s, h := mustLaunch(t, r, c)
 			order, err := newOrder(c, h.image)
 			if err != nil {
 				t.Fatal(err)
 			}
 			stdout := newCapture(1<<10, nil)
-			if err := s.order(order, &task{stdout, newCapture(1<<10, nil)}, true); err != nil {
-				t.Fatal(err)
-			}
+			s.order(order, &task{stdout, newCapture(1<<10, nil)}, true)
 			s.feed(c.Stdin)
 			waitUntil(t, "the program", func() bool { return stdout.seen.Load() > 5 })
 			begun := time.Now()
@@ -162,24 +170,14 @@ func TestAContainerObeysItsDeadlineByItself(t *testing.T) {
 	t.Parallel()
 	r := newEngineRuntime(t)
 	c := shell(`trap '' TERM; echo begun; sleep 600`)
-	v := r.newVessel(c, request{})
-	h, err := v.harness(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := r.launch(t.Context(), c, *h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, h := mustLaunch(t, r, c)
 	defer s.leave()
 	order, err := newOrder(c, h.image)
 	if err != nil {
 		t.Fatal(err)
 	}
 	order.Limit = 500 * time.Millisecond
-	if err := s.order(order, &task{newCapture(1<<10, nil), newCapture(1<<10, nil)}, true); err != nil {
-		t.Fatal(err)
-	}
+	s.order(order, &task{newCapture(1<<10, nil), newCapture(1<<10, nil)}, true)
 	select {
 	case <-s.finished:
 		if s.exit.How != 't' {
@@ -289,7 +287,7 @@ func TestManySkilletsPutTheSupervisorOnAnEngineAtOnce(t *testing.T) {
 		}
 		h.volume = volume
 		calls.Go(func() {
-			if err := r.install(t.Context(), v.api, *h); err != nil {
+			if _, err := r.install(t.Context(), v.api, *h); err != nil {
 				t.Error(err)
 			}
 		})

@@ -51,6 +51,18 @@ func (o OrderFrame) Encode() []byte {
 	return binary.BigEndian.AppendUint64(b, uint64(o.Stay))
 }
 
+// Fits tells whether an order is not too large to be sent.
+func (o OrderFrame) Fits() bool {
+	const rest = 4 + 4 + 1 + 8 // how many arguments and variables there are, Input and Limit
+	size := rest
+	for _, all := range [][]string{o.Args, o.Env} {
+		for _, one := range all {
+			size += 4 + len(one)
+		}
+	}
+	return size <= MaxOrder
+}
+
 // DecodeOrder reads an order.
 func DecodeOrder(b []byte) (OrderFrame, error) {
 	r := reader{rest: b}
