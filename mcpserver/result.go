@@ -28,6 +28,7 @@ type structured struct {
 	OOMKilled     bool   `json:"oom_killed,omitempty"`
 	TimedOut      bool   `json:"timed_out,omitempty"`
 	Files         []file `json:"files,omitempty"`
+	Session       string `json:"session,omitempty"`
 }
 
 // failure is a result for what went wrong before a program had a chance to.

@@ -13,6 +13,7 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 
 	"skillet/policy"
+	"skillet/runtime"
 	"skillet/skills"
 )
 
@@ -24,9 +25,13 @@ type Options struct {
 	Version       string
 	MaxConcurrent int             // calls that run at a time; 0 for a number that suits this machine
 	MaxQueue      int             // calls that wait; 0 for 1000
+	MaxSessions   int             // of one client
 	Grace         time.Duration   // for calls in flight when the client leaves or the server is told to stop
 	Hurry         <-chan struct{} // closed to end that time at once; may be nil
 	Logger        *slog.Logger    // nil discards
+
+	// OpenSession begins a session of a skill that has them. [runtime.Runtime.Open] does. nil for a server without sessions.
+	OpenSession func(policy.Plan) (Session, error)
 
 	Extend func(*server.MCPServer) // adds what is more than skills, for tests of the protocol; nil adds nothing
 }
@@ -37,11 +42,14 @@ type Server struct {
 	log     *slog.Logger
 	mcp     *server.MCPServer
 	queue   *queue
+
+	sessions *sessionTable
 }
 
 // New makes a server.
 func New(options Options) (*Server, error) {
 	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue)}
+	s.sessions = newSessionTable(options.OpenSession, options.MaxSessions)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -74,7 +82,11 @@ func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
 		}
 		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill, caller)})
 	}
+	if hasSessions(vetted) {
+		tools = append(tools, s.sessionEnd())
+	}
 	s.mcp.SetTools(tools...)
+	s.sessions.review(vetted, by)
 	return nil
 }
 
@@ -101,7 +113,7 @@ func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerF
 			return failure(explain(err)), nil
 		}
 		progress.running()
-		outcome, err := caller.Call(ctx, skill, request.Params.RawArguments, progress.listen())
+		outcome, session, err := s.perform(ctx, caller, skill, request.Params.RawArguments, progress.listen())
 		took := time.Since(begun).Round(time.Millisecond)
 		log := s.log
 		if client := clientOf(ctx); client != "" {
@@ -112,8 +124,28 @@ func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerF
 		} else {
 			log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
 		}
-		return toResult(outcome, err), nil
+		result = toResult(outcome, err)
+		session.mark(result)
+		return result, nil
 	}
+}
+
+// perform makes a call, in a container of its own or in a session's, nil for none.
+func (s *Server) perform(ctx context.Context, caller Caller, skill *skills.Skill, arguments json.RawMessage, io runtime.IO) (Outcome, *keptSession, error) {
+	outcome, plan, err := caller.prepare(skill, arguments)
+	if err != nil {
+		return Outcome{}, nil, err
+	}
+	if outcome.Invocation.Session == "" {
+		outcome.Result, err = caller.Runner.Run(ctx, plan, io)
+		return outcome, nil, err
+	}
+	session, err := s.sessions.of(clientOf(ctx), outcome.Invocation, plan)
+	if err != nil {
+		return Outcome{}, nil, err
+	}
+	outcome.Result, err = session.call(ctx, plan, io)
+	return outcome, session, err
 }
 
 // errorKind names an error in the log without its text, which may quote what a program wrote.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -36,6 +37,9 @@ var resultSchema = compact(`{
 	"required": ["exit_code", "stdout", "stderr", "duration_ms", "truncated"]
 }`)
 
+// resultSchemaInSessions is that of skills with sessions.
+var resultSchemaInSessions = compact(strings.Replace(string(resultSchema), `"timed_out":`, `"session":{"type":"string"},"timed_out":`, 1))
+
 // compact leaves out the spaces, which the encoder would have to look for in each tool of each list.
 func compact(text string) json.RawMessage {
 	var b bytes.Buffer
@@ -50,6 +54,9 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 	tool := mcp.NewToolWithRawSchema(skill.Name, skill.Description, skill.InputSchema)
 	tool.Title = skill.Title
 	tool.RawOutputSchema = resultSchema
+	if skill.Session {
+		tool.RawOutputSchema = resultSchemaInSessions
+	}
 	if skill.OutputSchema != nil {
 		tool.RawOutputSchema = skill.OutputSchema
 	}
@@ -79,6 +86,9 @@ func Tools(all []*skills.Skill) ([]mcp.Tool, error) {
 			return nil, err
 		}
 		tools = append(tools, tool)
+	}
+	if hasSessions(all) {
+		tools = append(tools, sessionEndTool())
 	}
 	return tools, nil
 }

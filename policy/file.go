@@ -51,6 +51,7 @@ func readRules(root tomldoc.Table, r *rules) {
 		"block_gpus":              &r.blockGPUs,
 		"block_builds":            &r.blockBuilds,
 		"block_kept_containers":   &r.blockKeptContainers,
+		"block_sessions":          &r.blockSessions,
 		"require_resource_limits": &r.requireResourceLimits,
 		"require_image_digest":    &r.requireImageDigest,
 		"require_non_root":        &r.requireNonRoot,

@@ -26,6 +26,7 @@ type rules struct {
 	blockGPUs             bool     // block_gpus
 	blockBuilds           bool     // block_builds
 	blockKeptContainers   bool     // block_kept_containers
+	blockSessions         bool     // block_sessions
 	blockedMountPaths     []string // blocked_mount_paths
 	allowedMountRoots     []string // allowed_mount_roots
 	allowedNetworks       []string // allowed_networks
@@ -59,6 +60,7 @@ func rulesOf(level Level) (rules, bool) {
 		r.allowedNetworks = nil
 		r.blockGPUs = true
 		r.blockBuilds = true
+		r.blockSessions = true
 		r.requireResourceLimits = true
 		r.requireImageDigest = true
 		r.requireNonRoot = true

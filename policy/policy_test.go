@@ -34,7 +34,7 @@ func vetIn(t *testing.T, workdir, policyText, docker string) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return p.Vet(set.Skills[0])
+	return p.Vet(set.Skills[len(set.Skills)-1])
 }
 
 // extra is the docker table of a skill with these extra_args.
@@ -254,6 +254,8 @@ func TestSingleRulesAreRelaxedAndTightened(t *testing.T) {
 		{`max_pids = 10`, ``, "max_pids"},
 		{`block_gpus = true`, `gpus = "all"`, "block_gpus"},
 		{`block_builds = true`, `build = "."`, "block_builds"},
+		{`block_sessions = true`, "image = \"debian\"\n[skills.y]\nsession = true\n[skills.y.docker]\nimage = \"debian\"", "block_sessions"},
+		{`level = "restricted"`, "image = \"debian\"\n[skills.y]\nsession = true\n[skills.y.docker]\nimage = \"debian\"", "block_sessions"},
 		{`block_kept_containers = false`, `rm = false`, ""},
 		{`level = "privileged"`, extra("--privileged", "--pid=host", "--network=host", "--cap-add=ALL", "-v", "/:/host", "--device=/dev/null"), ""},
 		{`level = "restricted"`, ``, "require_non_root"},

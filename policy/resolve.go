@@ -35,7 +35,7 @@ func (p *Policy) resolve(inv skills.Invocation, look *look) (Container, DeniedEr
 		ReadOnlyRootfs: inv.ReadOnly, Network: inv.Network,
 		Memory: inv.Memory, MemorySwap: inv.Memory, NanoCPUs: inv.NanoCPUs, PidsLimit: inv.PidsLimit,
 		Keep: inv.Keep, Stdin: slices.Clone(inv.Stdin), Timeout: inv.Timeout, MaxOutput: inv.MaxOutput,
-		Warm: inv.Warm.Count,
+		Warm: inv.Warm.Count, SessionIdle: inv.SessionIdle,
 	}}
 	if inv.Warm.Auto {
 		r.container.Warm = WarmAuto

@@ -27,7 +27,7 @@ type rule func(rules, judged) DeniedErrors
 var allRules = []rule{
 	privileged, hostNamespaces, networks, capabilities, unconfined, devices,
 	workdir, mountPaths, mountSockets, mountSensitive, mountRoots, mountShared,
-	images, resourceLimits, maxima, swap, nonRoot, readOnlyRoot, gpus, builds, kept,
+	images, resourceLimits, maxima, swap, nonRoot, readOnlyRoot, gpus, builds, kept, sessions,
 }
 
 // broken is the refusal of one rule; its fix ends with the way to relax the rule.
@@ -302,4 +302,12 @@ func kept(r rules, c judged) DeniedErrors {
 		return nil
 	}
 	return broken("block_kept_containers", "rm = false", "no container is left behind", "remove the line", "block_kept_containers = false")
+}
+
+// sessions is about containers that several calls share: what one call leaves in it, the next one finds.
+func sessions(r rules, c judged) DeniedErrors {
+	if !r.blockSessions || c.SessionIdle == 0 {
+		return nil
+	}
+	return broken("block_sessions", "session = true", "every call has a container of its own", "remove the line", "block_sessions = false")
 }

@@ -29,7 +29,7 @@ type Session struct {
 	image   imageFacts
 	current *standby // takes the next call; nil before the first one
 	busy    bool     // a call is under way
-	closing bool     // it ends after that
+	closing string   // why it ends after that; "" when it does not
 	why     string   // it has ended; "" while it has not
 	used    time.Time
 }
@@ -105,7 +105,7 @@ func (s *Session) begin(c policy.Container) error {
 	switch {
 	case s.why != "":
 		return &SessionGoneError{Skill: s.spec.Skill, Why: s.why}
-	case s.busy || s.closing:
+	case s.busy || s.closing != "":
 		return &SessionError{Skill: s.spec.Skill, Reason: "is busy with another call: wait for its answer, a session has one call at a time"}
 	case shelfKey(c) != s.key:
 		return &SessionError{Skill: s.spec.Skill, Reason: "was opened for another container than this call asks for: open a new one"}
@@ -123,12 +123,10 @@ func (s *Session) done(err error) {
 	case s.why != "":
 	case s.current == nil:
 		s.over(whyLost(err))
-	case s.closing:
-		s.over(whyAsked)
+	case s.closing != "":
+		s.over(s.closing)
 	}
 }
-
-const whyAsked = "it was ended"
 
 // whyLost tells in the words of a session what has become of its last call.
 func whyLost(err error) string {
@@ -167,11 +165,11 @@ func (s *Session) over(why string) {
 }
 
 // End ends the session, after the call that is under way, and returns when nothing runs in it any more, or ctx ends.
-func (s *Session) End(ctx context.Context) {
+func (s *Session) End(ctx context.Context, why string) {
 	s.mu.Lock()
-	s.closing = true
+	s.closing = why
 	if !s.busy {
-		s.over(whyAsked)
+		s.over(why)
 	}
 	s.mu.Unlock()
 	select {
@@ -189,7 +187,7 @@ func (r *Runtime) endSessions() {
 	at, cancel := context.WithCancel(context.Background())
 	cancel()
 	for _, s := range all {
-		s.End(at)
+		s.End(at, "skillet is shutting down")
 	}
 }
 

@@ -82,7 +82,7 @@ func TestASessionKeepsFilesAndProcessesAndItsContainer(t *testing.T) {
 	if got := other.says(t, kept(`ls /tmp; ps 2>/dev/null; ls -d /proc/[0-9]* | wc -l`)); strings.Contains(got, "file") {
 		t.Errorf("another session sees %q", got)
 	}
-	s.End(t.Context())
+	s.End(t.Context(), "it was ended")
 	s.wasGone(t, time.Second, "it was ended")
 	if got := other.says(t, kept("echo on")); got != "on" {
 		t.Errorf("after the end of another session: %q", got)
@@ -339,7 +339,7 @@ func TestASessionHasOneCallAtATime(t *testing.T) {
 	if !errors.As(err, &refused) || !strings.Contains(err.Error(), "busy") {
 		t.Errorf("%v", err)
 	}
-	s.End(t.Context()) // after the call, which succeeds
+	s.End(t.Context(), "it was ended") // after the call, which succeeds
 	calls.Wait()
 	s.wasGone(t, time.Second, "it was ended")
 }

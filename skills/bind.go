@@ -40,7 +40,11 @@ func (s *Skill) Bind(arguments json.RawMessage) (Invocation, error) {
 	if resolver.errs != nil {
 		return Invocation{}, s.complete(resolver.errs)
 	}
-	return s.invocation(values, outputs)
+	inv, err := s.invocation(values, outputs)
+	if s.Session {
+		inv.Session, _ = given[sessionParameterName].(string)
+	}
+	return inv, err
 }
 
 // invocation renders the templates with checked values.

@@ -41,6 +41,7 @@ func (l *loader) call(t tomldoc.Table, s *Skill, mountsLost bool) {
 	if !known {
 		return // every placeholder would seem to be a mistake
 	}
+	s.takesName(t)
 	l.compileArguments(t, s)
 	c := callChecker{t: t, s: s, used: map[string]bool{}}
 	c.template(s.argv, nil)
@@ -70,8 +71,8 @@ func makeRaw(s *Skill) {
 
 // compileArguments makes the published and the checking form of the schema, and checks defaults with it.
 func (l *loader) compileArguments(t tomldoc.Table, s *Skill) {
-	s.InputSchema = argumentsSchema(s.parameters, true)
-	s.schema = compileSoon(func() json.RawMessage { return argumentsSchema(s.parameters, false) })
+	s.InputSchema = argumentsSchema(s.callerParameters(), true)
+	s.schema = compileSoon(func() json.RawMessage { return argumentsSchema(s.callerParameters(), false) })
 	if slices.ContainsFunc(s.parameters, func(p *parameter) bool { return p.compileNow }) {
 		if _, err := s.schema(); err != nil {
 			t.Fail("parameters", compilerMistake(err), "")

@@ -33,6 +33,9 @@ type Invocation struct {
 
 	Warm Warm // containers to keep started for such calls
 
+	Session     string        // the one that the call belongs to, [NewSession] for one that it begins, "" for none
+	SessionIdle time.Duration // how long a session waits for its next call; 0 when the skill has none
+
 	Stdin     []byte // nil when the program gets no standard input
 	Timeout   time.Duration
 	MaxOutput int64 // bytes of each stream

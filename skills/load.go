@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"skillet/skills/tomldoc"
 )
@@ -57,6 +58,8 @@ type loader struct {
 	names map[string]string // tool name -> table that has it
 
 	schemas map[string]lazySchema // of parameters, by their text
+
+	sessionEnd *tomldoc.Table // of the skill with the name of skillet's own tool; nil when there is none
 }
 
 // draft is a skill while it is read: what is inherited from [defaults] to skill to tool and instance.
@@ -64,6 +67,9 @@ type draft struct {
 	invocation Invocation
 	imageGiven bool // somewhere, be it wrongly
 	mountsLost bool // volumes were given that could not be read: what is mounted is not known
+
+	session     bool
+	sessionIdle time.Duration
 }
 
 func (d draft) clone() draft {
@@ -80,6 +86,7 @@ func (l *loader) file(root tomldoc.Table) {
 			Network: "none", PidsLimit: defaultPidsLimit, Timeout: defaultTimeout, MaxOutput: defaultMaxOutput,
 			Workdir: l.env.Workdir, User: l.env.User, BuildRoot: l.dir, Warm: Warm{Auto: true},
 		},
+		sessionIdle: defaultSessionIdle,
 	}
 	if defaults, ok := root.Table("defaults"); ok {
 		readLimits(defaults, &l.base)
@@ -93,6 +100,7 @@ func (l *loader) file(root tomldoc.Table) {
 	for _, table := range root.Tables("skills") {
 		l.skill(table)
 	}
+	l.reserve()
 	root.Done()
 }
 
@@ -109,6 +117,7 @@ func (l *loader) skill(t tomldoc.Table) {
 			`write runtime = "docker", or leave the key out`)
 	}
 	readLimits(t, &d)
+	readSession(t, &d)
 	l.dockerOf(t, &d)
 	l.source(t, &d)
 	l.variants(t, d)
@@ -180,6 +189,9 @@ var toolName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // add puts a finished skill into the set, unless its name is not one that MCP allows (2025-11-25, Tool Names) or is taken.
 func (l *loader) add(t tomldoc.Table, s *Skill) {
+	if s.Name == SessionEnd {
+		l.sessionEnd = &t
+	}
 	switch taken, ok := l.names[s.Name]; {
 	case !toolName.MatchString(s.Name):
 		t.Fail("", fmt.Sprintf("gives the tool name %q", s.Name), "a name has 1 to 128 of the characters A-Z a-z 0-9 _ . -")

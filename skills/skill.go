@@ -32,6 +32,7 @@ type Skill struct {
 	OutputSchema json.RawMessage // of the structured content when Output is OutputJSON, else nil
 	Success      []int           // exit codes that are no failure
 	Progress     *Progress       // how a call's output says how far it has come; nil when it does not
+	Session      bool            // calls can share a container, see [Invocation]
 
 	raw          bool
 	parameters   []*parameter

@@ -61,6 +61,7 @@ func (l *loader) tools(t tomldoc.Table, name string, tools []tomldoc.Table, d dr
 	for _, tool := range tools {
 		own := d.clone()
 		readLimits(tool, &own)
+		readSession(tool, &own)
 		l.tool(tool, name+"_"+tool.Name(), own, append(slices.Clone(about), tool))
 		hint := "it belongs in " + t.Header("docker") + ", which all tools of a skill share"
 		tool.Done(tomldoc.Misplaced{Keys: dockerKeys, Hint: hint}, tomldoc.Misplaced{Keys: []string{"docker"}, Hint: hint}, misplacedEnv)
@@ -70,6 +71,7 @@ func (l *loader) tools(t tomldoc.Table, name string, tools []tomldoc.Table, d dr
 // instance reads [skills.X.instances.NAME]: `env` and what differs in `docker`.
 func (l *loader) instance(t tomldoc.Table, d *draft) {
 	readLimits(t, d)
+	readSession(t, d)
 	l.dockerOf(t, d)
 	env, ok := t.Table("env")
 	if !ok {
@@ -105,6 +107,7 @@ func (l *loader) tool(t tomldoc.Table, name string, d draft, about []tomldoc.Tab
 	s.Success = readSuccess(t)
 	s.Progress = readProgress(t)
 	readOutputSchema(t, s)
+	s.sessions(about[len(about)-1], d)
 	l.call(t, s, d.mountsLost)
 	l.add(t, s)
 }

@@ -155,8 +155,13 @@ func (r *rebuilds) ended(key imageKey, b *rebuild, err error) {
 
 // Run waits for a build of the call's image, if there is one, and runs the call.
 func (r *rebuilds) Run(ctx context.Context, plan policy.Plan, live runtime.IO) (runtime.Result, error) {
+	return r.run(ctx, plan, live, r.engine.Run)
+}
+
+// run is Run for a call that is made in another way.
+func (r *rebuilds) run(ctx context.Context, plan policy.Plan, live runtime.IO, run runFunc) (runtime.Result, error) {
 	if plan.Container().Build == "" {
-		return r.engine.Run(ctx, plan, live)
+		return run(ctx, plan, live)
 	}
 	if b := r.find(plan); b != nil {
 		b.wait(ctx, live.Progress)
@@ -167,8 +172,10 @@ func (r *rebuilds) Run(ctx context.Context, plan policy.Plan, live runtime.IO) (
 	getting := &getting{rebuilds: r, key: keyOf(plan), live: live}
 	defer getting.over()
 	live.Progress, live.ImageReady = getting, getting.ready
-	return r.engine.Run(ctx, plan, live)
+	return run(ctx, plan, live)
 }
+
+type runFunc func(context.Context, policy.Plan, runtime.IO) (runtime.Result, error)
 
 func (r *rebuilds) find(plan policy.Plan) *rebuild {
 	r.mu.Lock()

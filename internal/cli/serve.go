@@ -39,6 +39,7 @@ func (c *command) serve() *cobra.Command {
 			rebuilds := newRebuilds(a.runtime, a.log)
 			options.Skills, options.Workdir = a.vetted, a.workdir
 			options.Caller = mcpserver.Caller{Policy: a.policy, Runner: rebuilds}
+			options.OpenSession = opener(a.runtime, rebuilds)
 			options.Version, options.Hurry, options.Logger = version(), c.hurry, a.log
 			server, err := mcpserver.New(options)
 			if err != nil {
@@ -71,6 +72,7 @@ func (c *command) serve() *cobra.Command {
 	flags := cmd.Flags()
 	flags.IntVar(&options.MaxConcurrent, "max-concurrent", 0, "calls that run at a time (default four for each processor, at least 8)")
 	flags.IntVar(&options.MaxQueue, "max-queue", 0, "calls that wait for their turn; beyond it, skillet says that it is busy (default 1000)")
+	flags.IntVar(&options.MaxSessions, "max-sessions", mcpserver.DefaultMaxSessions, "sessions that one client may have; 0 for none")
 	flags.IntVar(&idle.Containers, "max-idle", runtime.DefaultIdle, "containers kept started for calls to come, of all skills together; 0 for none")
 	flags.StringVar(&idleMemory, "max-idle-memory", "1g", "memory that they may take together, at 8 MiB each")
 	flags.BoolVar(&watching, "watch", true, "take over changes of the skills file, the policy file and the Dockerfiles while serving")
