@@ -82,6 +82,29 @@ func serverFaults() []fault {
 				s.gone, s.over = false, true
 			},
 		},
+		{
+			group: group, name: "is killed with open sessions", short: true,
+			skill:    "session = true",
+			programs: times(2, program{script: "echo on", want: prints("on\n")}),
+			mend: func(s *scene) {
+				s.openSessions(3)
+				s.killServer()
+				s.gone, s.over = false, true
+			},
+		},
+		{
+			// One of them has a call under way, which has its time to end.
+			group: group, name: "is told to stop with open sessions", short: true,
+			flags:    []string{"--grace", "2s"},
+			skill:    "session = true",
+			programs: []program{{script: deaf, want: fails("cancelled")}},
+			strike: func(s *scene) {
+				s.openSessions(3)
+				_ = s.server.signal(syscall.SIGTERM)
+				s.over = true
+				s.mustExit(15*time.Second, 0)
+			},
+		},
 		besides("comes and goes beside another one", false, func(*scene) []string { return nil }),
 		besides("comes and goes beside another one, in a PID namespace of its own", true, func(*scene) []string {
 			return []string{"unshare", "--pid", "--fork", "--kill-child", "--mount-proc"}
@@ -123,6 +146,30 @@ func (s *scene) saysWhatItRemoved() {
 		}
 	}
 	s.problem("the log does not say at debug level that containers were removed")
+}
+
+// openSessions opens sessions, each with a process that runs on.
+func (s *scene) openSessions(n int) {
+	s.Helper()
+	for range n {
+		opened := s.server.send("tools/call", map[string]any{"name": s.tool, "arguments": map[string]any{
+			"args": []string{"-c", deaf + " & echo open"}, "session": "new",
+		}})
+		if !opened.wait(time.Now().Add(20*time.Second)) || opened.reply.failed {
+			s.Fatalf("no session was opened: %.300s", opened.reply.text)
+		}
+	}
+	s.note("%d sessions", len(s.engine.containers(s.TB, s.tool, false))-s.unanswered())
+}
+
+// unanswered counts the calls whose containers are not those of sessions.
+func (s *scene) unanswered() (count int) {
+	for _, call := range s.calls {
+		if !call.done() {
+			count++
+		}
+	}
+	return count
 }
 
 // killServer kills the server, which owes no answers then.
