@@ -130,7 +130,14 @@ func sameResult(want, got any) bool {
 }
 
 // converse starts a server, introduces itself, makes one call, and returns its result.
-func converse(t *testing.T, server *exec.Cmd, params string) json.RawMessage {
+func converse(t *testing.T, server *exec.Cmd, params string) (result json.RawMessage) {
+	t.Helper()
+	withServer(t, server, func(call func(params string) json.RawMessage) { result = call(params) })
+	return result
+}
+
+// withServer starts a server and introduces itself, for calls.
+func withServer(t *testing.T, server *exec.Cmd, do func(call func(params string) json.RawMessage)) {
 	t.Helper()
 	in, err := server.StdinPipe()
 	if err != nil {
@@ -169,7 +176,11 @@ func converse(t *testing.T, server *exec.Cmd, params string) json.RawMessage {
 	}
 	ask(1, "initialize", `{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"docs","version":"1"}}`)
 	fmt.Fprintln(in, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
-	return ask(2, "tools/call", params)
+	id := 1
+	do(func(params string) json.RawMessage {
+		id++
+		return ask(id, "tools/call", params)
+	})
 }
 
 // TestConfigurationsOfClientsNameAWayToServe tries what clients are told to start, with "check" in the place of "serve".

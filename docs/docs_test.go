@@ -11,6 +11,8 @@
 //	```console         commands after "$ ", run one by one by a shell: each exits with 0, and what stands below it is what
 //	                   it writes to both its streams. A line "..." stands for any lines, or none
 //	```json call       the params of a tools/call: the next block, ```json result, is the result of it
+//	```json session    a list of the params of calls that succeed one after the other, of the tools of the last ```toml block. A
+//	                   session other than "new" stands for the one that was opened
 //	```json tool       what clients are told of the tool that the last ```toml block makes, without its outputSchema
 //	```json            JSON; a client's configuration must name a way to serve that works
 //	```go              a whole program, which compiles

@@ -22,6 +22,7 @@ var violations = map[string]string{
 	"block_gpus":              `gpus = "all"`,
 	"block_builds":            `build = "."`,
 	"block_kept_containers":   `rm = false`,
+	"block_sessions":          "[skills.x]\nsession = true",
 	"blocked_mount_paths":     `volumes = ["/etc:/x:ro"]`,
 	"allowed_mount_roots":     `volumes = ["/srv:/x"]`,
 	"allowed_networks":        `network = "bridge"`,

@@ -127,7 +127,7 @@ func TestPolicyFilesLoad(t *testing.T) {
 
 func TestBlocksAreOfAKnownKind(t *testing.T) {
 	known := []string{"toml", "toml fragment", "toml wrong", "toml refused", "toml restricted", "toml policy", "toml policy wrong", "console", "json", "json call",
-		"json result", "json tool", "go", "sh", "js", "text"}
+		"json result", "json session", "json tool", "go", "sh", "js", "text"}
 	for _, file := range documents(t) {
 		for _, b := range blocks(t, file) {
 			if !slices.Contains(known, b.kind) {
@@ -352,7 +352,7 @@ func TestTheFlagsOfExtraArgsAreTheDocumentedOnes(t *testing.T) {
 
 func TestTheKeysOfAResultAreTheDocumentedOnes(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "skills.toml"), []byte("[skills.x.docker]\nimage = \"x\"\n"), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "skills.toml"), []byte("[skills.x]\nsession = true\ndocker.image = \"x\"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	var list struct {

@@ -15,5 +15,6 @@
 //   - connection.go: one client over stdio; http.go: clients over HTTP; session.go: the protocol's two eras, and who hears of
 //     a changed list
 //   - call.go: one call; progress.go: what its client is told meanwhile, tap.go and message.go: out of what
+//   - handles.go: sessions of skills, and whose they are; sessionend.go: what a client is told of them
 //   - result.go: a program's end as a result; content.go: bytes as content; files.go: files that a call made
 package mcpserver

@@ -8,7 +8,7 @@
 // [Runtime.Run] hands the call to a container that waits for one like it, or creates a container, attaches to it, subscribes to
 // its removal, gives it its order and starts it, in this order, so that neither the first byte of output nor the end can be
 // missed. The container's first process is a supervisor of skillet's own (package supervisor and docs/supervisor.md), which runs
-// the program, reports its exit and ends; the engine then removes the container. A container is new and is used once. Its
+// the program, reports its exit and ends; the engine then removes the container. A container is new and is used once, but for those of sessions. Its
 // removal goes on behind the caller's back; [Runtime.Close] waits for it and reports what could not be removed.
 //
 // An image that is not there is found out before that. Then it is built from the Plan's build directory, or else pulled, once for
@@ -24,6 +24,12 @@
 // [Runtime.Warm] keeps containers started for calls of the plans it is given, as many as each plan's Warm says. A call whose plan
 // asks the engine for the very same container gets one, which takes a few milliseconds; the others have one made.
 //
+// # Sessions
+//
+// [Runtime.Open] begins a [Session], a container that is kept between calls. Its supervisor takes one order after the other, and
+// leaves alone what an order's program has left running. Each call has an approved plan of its own, which has to ask for the
+// very same container.
+//
 // # Results and errors
 //
 // A program that ran to its end gives a Result and no error, whatever its exit code is. The errors are types with facts:
@@ -33,6 +39,7 @@
 //   - [StartError]: the engine has not started the program; its exit code is what `docker run` would have given
 //   - [LostError]: the container was killed, stopped or removed by others in the midst of the call
 //   - [TimeoutError] and [CancelledError]: the program was killed before its end; what it had written is in the Result
+//   - [SessionError] and [SessionGoneError]: the call could not be one of its session's, and has not run
 //   - [ErrNotApproved], [ErrClosed]: the caller's mistakes
 //
 // They tell what happened and what to do about it, and never repeat the value of a variable, an argument or the input.
@@ -80,6 +87,7 @@
 //   - supervised.go, standby.go: with a supervisor; plain.go, output.go: without one
 //   - harness.go: what a supervisor changes of a container; install.go: how it gets there
 //   - pool.go, shelf.go, handover.go: containers that wait; resolve.go, watch.go: what images' names stand for
+//   - session.go: containers that are kept between calls
 //   - request.go: what the engine is asked for; testdata has it for a container of each kind
 //   - image.go, build.go, progress.go, flight.go: images
 //   - client.go: the engine's address and version

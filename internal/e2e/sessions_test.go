@@ -108,7 +108,7 @@ func TestClientsOverHTTPHaveSessionsOfTheirOwn(t *testing.T) {
 	if err := os.WriteFile(tokens, []byte("anna "+anna+"\nbert "+bert+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := serveHTTP(t, sessionSh, nil, "--http-token-file", tokens, "--max-sessions", "2")
+	s := serveHTTP(t, sessionSh, nil, "--max-idle", "0", "--http-token-file", tokens, "--max-sessions", "2")
 	for _, version := range []string{older, newer} {
 		call := func(token, tool string, arguments map[string]any) *mcp.CallToolResult {
 			t.Helper()
@@ -143,9 +143,7 @@ func TestClientsOverHTTPHaveSessionsOfTheirOwn(t *testing.T) {
 				t.Errorf("%s: %s", version, texts(got))
 			}
 		}
-		if left := s.containers(t); len(left) > 0 { // that are kept; the tool is warm after use, so some may wait
-			t.Logf("%s: %d containers wait", version, len(left))
-		}
+		waitFor(t, "the sessions' containers to go", func() bool { return len(s.containers(t)) == 0 })
 	}
 }
 

@@ -108,7 +108,7 @@ func TestAnOrderFitsThatIsNotLargerThanItMayBe(t *testing.T) {
 func TestOrdersAndExitsComeBackAsTheyWere(t *testing.T) {
 	for _, want := range []OrderFrame{
 		{Args: []string{"a"}, Env: []string{}},
-		{Args: []string{"a", "", "b c\n"}, Env: []string{"A=1", "B="}, Input: true, Limit: 3 * time.Second},
+		{Args: []string{"a", "", "b c\n"}, Env: []string{"A=1", "B="}, Input: true, Limit: 3 * time.Second, Stay: time.Minute},
 	} {
 		if got, err := DecodeOrder(want.Encode()); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, want %+v: %v", got, want, err)
