@@ -56,7 +56,7 @@ func New(options Options) (*Server, error) {
 	s.mcp = server.NewMCPServer("skillet", options.Version,
 		server.WithTitle("skillet"),
 		server.WithDescription("Command-line tools in fresh containers"),
-		server.WithInstructions(instructions(options.Workdir)),
+		server.WithInstructions(instructions(options)),
 		server.WithToolCapabilities(true),
 		server.WithToolHandlerMiddleware(refuse),
 	)
@@ -90,10 +90,14 @@ func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
 	return nil
 }
 
-func instructions(workdir string) string {
+func instructions(options Options) string {
+	kept := "Nothing else is kept between calls."
+	if hasSessions(options.Skills) {
+		kept = "Nothing else is kept between calls, unless a call of a tool with an argument `session` asks for it."
+	}
 	return fmt.Sprintf("Each tool runs a command-line program in a fresh container that is removed afterwards. "+
 		"Paths in arguments are relative to the working directory, %s on the host; files outside it do not exist for the tools. "+
-		"Nothing else is kept between calls. A result has the exit code, standard output and standard error.", workdir)
+		"%s A result has the exit code, standard output and standard error.", options.Workdir, kept)
 }
 
 // handler answers the calls of one skill.

@@ -70,8 +70,11 @@ const closing = time.Minute
 
 func (o owner) labels(c policy.Container) map[string]string {
 	lifetime := 0
-	if c.Timeout > 0 && c.SessionIdle == 0 { // a session's container ends by itself, whenever that is
+	if c.Timeout > 0 {
 		lifetime = int((c.Timeout + c.StopTimeout + closing).Seconds())
+		if c.SessionIdle > 0 {
+			lifetime += int(maxSession.Seconds())
+		}
 	}
 	return map[string]string{
 		labelSkill:    c.Skill,

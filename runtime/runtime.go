@@ -48,6 +48,7 @@ type limits struct {
 	kill      time.Duration // from a kill to the exit that it brings about
 	drain     time.Duration // silence after the exit, before the rest of the output is given up
 	image     time.Duration // building or pulling an image
+	session   time.Duration // the life of a session
 	retry     time.Duration // before the second attempt to remove a container; doubled for each further one
 }
 
@@ -62,6 +63,7 @@ func defaultLimits() limits {
 		kill:      10 * time.Second,
 		drain:     2 * time.Second,
 		image:     time.Hour,
+		session:   maxSession,
 		retry:     500 * time.Millisecond,
 	}
 }

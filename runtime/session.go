@@ -14,14 +14,19 @@ import (
 	"skillet/runtime/supervisor/wire"
 )
 
+// maxSession is how long a session lasts at the most: a container whose skillet is on another host, or was, is known by its age to be
+// left behind.
+const maxSession = 24 * time.Hour
+
 // Session is a container that is kept between calls, with all that they leave in it: files, and processes that run on. Every call
 // of it has a plan of its own, approved as any call's, that asks for the very same container.
 //
-// The container ends when it is idle for the plan's SessionIdle, with its connection, and with a call that was ended before its
+// The container ends when it is idle for the plan's SessionIdle, after a day, with its connection, and with a call that was ended before its
 // time: what such a call leaves is anybody's guess.
 type Session struct {
 	runtime *Runtime
 	key     string // of all its plans, see [shelfKey]
+	opened  time.Time
 	spec    policy.Container
 	ended   chan struct{} // closed when there is no container any more, nor will be
 
@@ -56,7 +61,7 @@ func (r *Runtime) open(c policy.Container) (*Session, error) {
 	case c.Keep, c.PidMode != "":
 		return nil, &SessionError{Skill: c.Skill, Reason: noSupervisor}
 	}
-	s := &Session{runtime: r, key: shelfKey(c), spec: c, ended: make(chan struct{}), used: time.Now()}
+	s := &Session{runtime: r, key: shelfKey(c), spec: c, opened: time.Now(), ended: make(chan struct{})}
 	r.sessions.mu.Lock()
 	defer r.sessions.mu.Unlock()
 	if r.sessions.closed {
@@ -123,6 +128,8 @@ func (s *Session) done(err error) {
 	case s.why != "":
 	case s.current == nil:
 		s.over(whyLost(err))
+	case isClosed(s.current.ended): // which [Session.watchOver] has left to this
+		s.over(s.whyDead())
 	case s.closing != "":
 		s.over(s.closing)
 	}
@@ -223,10 +230,22 @@ func (s *Session) watchOver(l *line) {
 
 // whyDead tells why the container has ended between two calls.
 func (s *Session) whyDead() string {
-	if idle := s.spec.SessionIdle; time.Since(s.used) > idle-idle/10 {
+	idle := s.spec.SessionIdle
+	switch {
+	case s.age() >= s.runtime.limits.session:
+		return "it was open for " + s.runtime.limits.session.String()
+	case time.Since(s.used) > idle-idle/10:
 		return "it had no call for " + idle.String()
 	}
 	return "its container was stopped, killed or removed by others, or the engine was lost"
+}
+
+func (s *Session) age() time.Duration { return time.Since(s.opened) }
+
+// stay is how long the container is to wait for another call after this one.
+func (s *Session) stay() time.Duration {
+	const least = time.Millisecond // 0 would be an order without another one after it
+	return max(min(s.spec.SessionIdle, s.runtime.limits.session-s.age()), least)
 }
 
 // kept is the container that was kept for the next call; nil for none, or for no session.
@@ -251,7 +270,7 @@ func (x *execution) again(ctx context.Context, s *standby) error {
 	if over(ctx) {
 		return x.interrupted(ctx, doingStart)
 	}
-	order.Limit, order.Stay = remaining(ctx, x.spec), x.spec.SessionIdle
+	order.Limit, order.Stay = remaining(ctx, x.spec), x.session.stay()
 	// Longer than for one that waits: there is no other in its place.
 	if s.accept(ctx, order, x.task(), s.limits.kill) != nil {
 		if over(ctx) {

@@ -250,6 +250,20 @@ func TestASessionThatNobodyUsesEnds(t *testing.T) {
 	s.wasGone(t, 5*time.Second, "it had no call for 1s")
 }
 
+func TestASessionEndsWhenItIsOld(t *testing.T) {
+	t.Parallel()
+	r := newEngineRuntime(t)
+	r.limits.session = 2 * time.Second
+	s := openSession(t, r, kept(""))
+	begun := time.Now()
+	for time.Since(begun) < 1500*time.Millisecond {
+		if got := s.says(t, kept("echo on")); got != "on" {
+			t.Fatal(got)
+		}
+	}
+	s.wasGone(t, 3*time.Second, "it was open for 2s")
+}
+
 // A skillet that is frozen does nothing: its containers obey by themselves.
 func TestAContainerObeysItsSessionsIdleTimeByItself(t *testing.T) {
 	t.Parallel()
@@ -416,8 +430,8 @@ func TestASessionCanBeginInAContainerThatHasWaited(t *testing.T) {
 func TestASessionDoesNotGrowWithItsCalls(t *testing.T) {
 	t.Parallel()
 	r := newEngineRuntime(t)
-	c := kept(`sleep 300 & echo $! >>/tmp/pids; [ $(wc -l </tmp/pids) -gt 5 ] && { kill $(cat /tmp/pids); rm /tmp/pids; }; echo on`)
-	c.Memory, c.MemorySwap, c.PidsLimit = 16<<20, 16<<20, 20
+	c := kept(`sleep 300 & echo $! >>/tmp/pids; [ $(wc -l </tmp/pids) -gt 20 ] && { kill $(cat /tmp/pids); rm /tmp/pids; }; echo on`)
+	c.Memory, c.MemorySwap, c.PidsLimit = 24<<20, 24<<20, 40
 	c.Stdin = make([]byte, 1000)
 	s := openSession(t, r, c)
 	begun := time.Now()

@@ -18,7 +18,7 @@ func (x *execution) supervised(ctx context.Context, h harness) error {
 		return err
 	}
 	if x.session != nil {
-		order.Stay, x.session.image = x.spec.SessionIdle, h.image
+		order.Stay, x.session.image = x.session.stay(), h.image
 	}
 	if s, err := x.fromPool(ctx, h, order); s != nil || err != nil {
 		if err != nil {

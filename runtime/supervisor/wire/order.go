@@ -52,16 +52,7 @@ func (o OrderFrame) Encode() []byte {
 }
 
 // Fits tells whether an order is not too large to be sent.
-func (o OrderFrame) Fits() bool {
-	const rest = 4 + 4 + 1 + 8 // how many arguments and variables there are, Input and Limit
-	size := rest
-	for _, all := range [][]string{o.Args, o.Env} {
-		for _, one := range all {
-			size += 4 + len(one)
-		}
-	}
-	return size <= MaxOrder
-}
+func (o OrderFrame) Fits() bool { return len(o.Encode()) <= MaxOrder }
 
 // DecodeOrder reads an order.
 func DecodeOrder(b []byte) (OrderFrame, error) {
