@@ -175,7 +175,7 @@ func TestExitsOfASessionsProgramsAreTold(t *testing.T) {
 		t.Errorf("after a call that was out of memory: %v, %s", err, brief(result))
 	}
 	missing := kept("")
-	missing.Entrypoint = []string{"/no/such/program"}
+	missing.Entrypoint, missing.Stdin = []string{"/no/such/program"}, make([]byte, 1<<20)
 	var start *StartError
 	if _, err = s.run(t.Context(), missing, IO{}); !errors.As(err, &start) || start.Reason != ProgramNotFound {
 		t.Errorf("%v", err)

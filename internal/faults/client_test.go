@@ -59,6 +59,7 @@ type result struct {
 	Truncated     bool   `json:"truncated"`
 	StdoutDropped int64  `json:"stdout_dropped_bytes"`
 	StdoutType    string `json:"stdout_type"`
+	Session       string `json:"session"`
 }
 
 func newClient(in, out *os.File) *client {

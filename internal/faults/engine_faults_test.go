@@ -42,6 +42,18 @@ func engineFaults() []fault {
 			},
 		},
 		{
+			name: "is restarted while sessions are open", short: true, skill: "session = true",
+			before: func(s *scene) {
+				opened := s.openSessions(2)
+				s.engine.down(s.TB, "TERM")
+				s.engine.up(s.TB)
+				for _, session := range opened {
+					s.saysItsOver(session)
+				}
+			},
+			programs: times(2, program{script: "echo on", want: prints("on\n")}),
+		},
+		{
 			name:     "is killed and started again",
 			programs: times(3, program{script: untilGo, want: lost}),
 			strike:   func(s *scene) { s.engine.down(s.TB, "KILL"); s.engine.up(s.TB) },

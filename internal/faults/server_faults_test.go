@@ -148,18 +148,41 @@ func (s *scene) saysWhatItRemoved() {
 	s.problem("the log does not say at debug level that containers were removed")
 }
 
-// openSessions opens sessions, each with a process that runs on.
-func (s *scene) openSessions(n int) {
+// openSessions opens sessions, each with a process that runs on, and returns their names.
+func (s *scene) openSessions(n int) (opened []string) {
 	s.Helper()
 	for range n {
-		opened := s.server.send("tools/call", map[string]any{"name": s.tool, "arguments": map[string]any{
-			"args": []string{"-c", deaf + " & echo open"}, "session": "new",
-		}})
-		if !opened.wait(time.Now().Add(20*time.Second)) || opened.reply.failed {
-			s.Fatalf("no session was opened: %.300s", opened.reply.text)
+		reply := s.callIn("new", deaf+" & echo open")
+		if reply.failed {
+			s.Fatalf("no session was opened: %.300s", reply.text)
 		}
+		opened = append(opened, reply.result.Session)
 	}
-	s.note("%d sessions", len(s.engine.containers(s.TB, s.tool, false))-s.unanswered())
+	waitFor(s.TB, "the engine to know all sessions", 10*time.Second, func() bool {
+		return len(s.engine.containers(s.TB, s.tool, false)) == n+s.unanswered()
+	})
+	s.note("%d sessions", n)
+	return opened
+}
+
+// callIn makes a call of a session, and waits for its answer.
+func (s *scene) callIn(session, script string) reply {
+	s.Helper()
+	call := s.server.send("tools/call", map[string]any{"name": s.tool, "arguments": map[string]any{
+		"args": []string{"-c", script}, "session": session,
+	}})
+	if !call.wait(time.Now().Add(30 * time.Second)) {
+		s.Fatal("a call of a session was not answered")
+	}
+	return call.reply
+}
+
+// saysItsOver wants a session to have ended, and to say so.
+func (s *scene) saysItsOver(session string) {
+	s.Helper()
+	if err := fails("session has ended")(s.callIn(session, "echo on")); err != nil {
+		s.problem("a session: %v", err)
+	}
 }
 
 // unanswered counts the calls whose containers are not those of sessions.
