@@ -70,6 +70,40 @@ func TestASessionKeepsItsContainerBetweenCalls(t *testing.T) {
 	}
 }
 
+// The example, with an image that is here.
+func TestTheExamplesInterpreterRemembers(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(root, "examples/sessions.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, strings.NewReplacer("skills.repl", "skills.e2e_repl", "skills.bench", "skills.e2e_bench", "python:3.12-slim", "skillet/python").
+		Replace(string(text)))
+	run := func(code, session string) *mcp.CallToolResult {
+		t.Helper()
+		return s.call(t, "e2e_repl", map[string]any{"code": code, "session": session})
+	}
+	handle := sessionOf(t, run("import math\ndef double(x):\n    return 2 * x\ny = 21", "new"))
+	for code, want := range map[string]string{
+		"print(double(y), math.pi > 3)":      "42 True\n",
+		"1 / 0":                              "ZeroDivisionError",
+		"import sys; sys.exit(3)":            "SystemExit: 3",
+		"print('z' * 200_000)":               strings.Repeat("z", 200_000) + "\n",
+		"print(sorted(n for n in dir()))":    "'double', 'math', ",
+		"import os; print(os.getcwd() != 0)": "True\n",
+	} {
+		if got := texts(run(code, handle)); !strings.Contains(got, want) {
+			t.Errorf("%s gave %.300q", code, got)
+		}
+	}
+	if got := texts(run("print('y' in dir())", "")); got != "False\n" {
+		t.Errorf("without a session: %q", got)
+	}
+	bench := sessionOf(t, s.call(t, "e2e_bench", map[string]any{"script": "cp /workdir/skills.toml $HOME/copy", "session": "new"}))
+	if got := texts(s.call(t, "e2e_bench", map[string]any{"script": "head -c 7 $HOME/copy", "session": bench})); got != "# Tools" {
+		t.Errorf("the workbench has %q", got)
+	}
+}
+
 func TestASessionEndsWhenItsSkillChangesAndNotOtherwise(t *testing.T) {
 	s := serve(t, sessionSh)
 	handle := sessionOf(t, s.call(t, "e2e_sh", scriptIn("new", "echo kept >/tmp/file")))
