@@ -13,6 +13,7 @@
 //   - main.go: from the order to the exit
 //   - program.go: the child and its pipes
 //   - input.go, output.go: what it reads and writes
+//   - mounts.go: whether what is mounted is what was judged
 //   - harden.go: why the program cannot get at the supervisor
 package main
 
