@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"os"
 	"runtime/debug"
 	"time"
@@ -79,12 +80,20 @@ func (c *command) serve() *cobra.Command {
 	return cmd
 }
 
-// collectLess has garbage collected less often until the returned function is called. A start keeps most of what it makes,
-// and would be a quarter longer for looking through that again and again. Who sets GOGC knows better.
+// startHeap is the memory that a start may fill before garbage is collected, in bytes: that of some hundred skills.
+const startHeap = 48 << 20
+
+// collectLess has garbage collected only when memory gets short, until the returned function is called. A start keeps most of
+// what it makes, and would be a quarter longer for looking through that again and again. Who has set a limit, or GOGC, knows
+// better.
 func (c *command) collectLess() (usual func()) {
-	if c.variable("GOGC") != "" {
+	if c.variable("GOGC") != "" || debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return func() {}
 	}
-	before := debug.SetGCPercent(800)
-	return func() { debug.SetGCPercent(before) }
+	before := debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(startHeap)
+	return func() {
+		debug.SetGCPercent(before)
+		debug.SetMemoryLimit(math.MaxInt64)
+	}
 }
