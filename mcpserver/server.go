@@ -12,6 +12,8 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"skillet/mcpserver/spool"
+	"skillet/mcpserver/workdir"
 	"skillet/policy"
 	"skillet/skills"
 )
@@ -36,12 +38,19 @@ type Server struct {
 	options Options
 	log     *slog.Logger
 	mcp     *server.MCPServer
-	queue   *queue
+	queue   *queue // of calls
+	reads   *queue // of resources
+	ledger  *ledger
+	spool   *spool.Store
+	traffic workdir.Traffic
 }
 
 // New makes a server.
 func New(options Options) (*Server, error) {
-	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue)}
+	s := &Server{
+		options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue),
+		reads: newQueue(maxReads, options.MaxQueue), ledger: newLedger(), spool: spool.New(spool.DefaultLimits()),
+	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -51,7 +60,9 @@ func New(options Options) (*Server, error) {
 		server.WithInstructions(instructions(options.Workdir)),
 		server.WithToolCapabilities(true),
 		server.WithToolHandlerMiddleware(refuse),
+		server.WithResourceCapabilities(false, false),
 	)
+	s.addResources()
 	if err := s.SetSkills(options.Skills, options.Caller.Policy); err != nil {
 		return nil, err
 	}
@@ -65,7 +76,7 @@ func New(options Options) (*Server, error) {
 // that have come before, those that wait for their turn included, run as they were meant, under the policy of that time.
 // When it fails, nothing has changed.
 func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
-	caller := Caller{Policy: by, Runner: s.options.Caller.Runner}
+	caller := Caller{Policy: by, Runner: s.options.Caller.Runner, traffic: &s.traffic}
 	tools := make([]server.ServerTool, 0, len(vetted))
 	for _, skill := range vetted {
 		tool, err := newTool(skill)
@@ -81,7 +92,8 @@ func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
 func instructions(workdir string) string {
 	return fmt.Sprintf("Each tool runs a command-line program in a fresh container that is removed afterwards. "+
 		"Paths in arguments are relative to the working directory, %s on the host; files outside it do not exist for the tools. "+
-		"Nothing else is kept between calls. A result has the exit code, standard output and standard error.", workdir)
+		"Nothing else is kept between calls. A result has the exit code, standard output and standard error. "+
+		"Files that a call made, and output that is too long for a result, are resources whose URIs the result has.", workdir)
 }
 
 // handler answers the calls of one skill.
@@ -101,7 +113,9 @@ func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerF
 			return failure(explain(err)), nil
 		}
 		progress.running()
-		outcome, err := caller.Call(ctx, skill, request.Params.RawArguments, progress.listen())
+		copies := s.newCopies()
+		defer copies.drop()
+		outcome, err := caller.Call(ctx, skill, request.Params.RawArguments, copies.beside(progress.listen()))
 		took := time.Since(begun).Round(time.Millisecond)
 		log := s.log
 		if client := clientOf(ctx); client != "" {
@@ -112,16 +126,20 @@ func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerF
 		} else {
 			log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
 		}
-		return toResult(outcome, err), nil
+		return s.toResult(ctx, outcome, err, copies), nil
 	}
 }
+
+// Close lets go of what calls have written. Nothing can be read after it.
+func (s *Server) Close() { s.spool.Close() }
 
 // errorKind names an error in the log without its text, which may quote what a program wrote.
 func errorKind(err error) string { return strings.TrimPrefix(fmt.Sprintf("%T", err), "*") }
 
 // Handle answers one JSON-RPC message; nil when none is owed.
 func (s *Server) Handle(ctx context.Context, message []byte) mcp.JSONRPCMessage {
-	response := s.mcp.HandleMessage(withProgressToken(ctx, message), message)
+	code := 0
+	response := withCode(s.mcp.HandleMessage(withVerdict(withProgressToken(ctx, message), &code), message), code)
 	if failed, ok := response.(mcp.JSONRPCError); ok && failed.Error.Data == nil {
 		return withSubject(failed, message)
 	}

@@ -159,7 +159,7 @@ func TestMistakesInTheWayAToolIsCalledAreExplained(t *testing.T) {
 		`parameters.x = "string"`:                  "f:3: skills.x.parameters.x: is a string, expected a table (begin it with a line [skills.x.parameters.x])\nf:3: skills.x.parameters.x: is used by nothing (insert {x} in args, stdin or outputs, or remove it)",
 		`parameters.x.type = "string"`:             `f:3: skills.x.parameters.x: is used by nothing (insert {x} in args, stdin or outputs, or remove it)`,
 		"[[skills.x.parameters]]\ntype = 'a'":      `f:3: skills.x.parameters: is an array of tables, expected a table (write [skills.x.parameters], in single brackets)`,
-		`output = "jsn"`:                           `f:3: skills.x.output: is "jsn", expected "text", "json" or "files" (did you mean "json"?)`,
+		`output = "jsn"`:                           `f:3: skills.x.output: is "jsn", expected "text", "json", "files" or "auto" (did you mean "json"?)`,
 		`output_schema.type = "array"`:             `f:3: skills.x.output_schema: describes JSON on standard output (add output = "json")`,
 		"output = 'json'\noutput_schema.typ = 'x'": `f:4: skills.x.output_schema.typ: is no keyword of JSON Schema (did you mean "type"?)`,
 		"output = 'json'\noutput_schema = { type = 'string', format = 'path' }": `f:4: skills.x.output_schema.format: is a path where skillet does not look for one (a path is a parameter, one of its items with type = "array", or one of its properties with type = "object")`,

@@ -43,6 +43,8 @@ type Skill struct {
 	outputs      [][]piece // paths of files that a call makes
 	mountTarget  string    // where the working directory is in the container, "" when it is not mounted
 	prototype    Invocation
+
+	mountReadOnly bool
 }
 
 // Annotations are MCP's hints about a tool (schema 2025-11-25, ToolAnnotations); nil means that nothing was said.
@@ -57,7 +59,8 @@ type Output string
 const (
 	OutputText  Output = "text"  // standard output and standard error as text
 	OutputJSON  Output = "json"  // standard output is JSON and becomes the structured content
-	OutputFiles Output = "files" // the files named by `outputs`
+	OutputFiles Output = "files" // the files named by `outputs`, or else those that are found to be new or changed
+	OutputAuto  Output = "auto"  // all of this, as far as it is there
 )
 
 // Prototype returns an invocation without a caller's arguments: the image, mounts, limits and flags that every call of
@@ -66,6 +69,11 @@ func (s *Skill) Prototype() Invocation { return s.prototype.clone() }
 
 // Succeeded reports whether an exit code is no failure.
 func (s *Skill) Succeeded(exitCode int) bool { return slices.Contains(s.Success, exitCode) }
+
+// FindsFiles reports whether a call returns what it has made or changed in the working directory without having named it.
+func (s *Skill) FindsFiles() bool {
+	return s.Output == OutputAuto || s.Output == OutputFiles && len(s.outputs) == 0
+}
 
 // Raw reports whether the skill takes `args` and `stdin` as they are, for want of parameters of its own.
 func (s *Skill) Raw() bool { return s.raw }

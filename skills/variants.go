@@ -100,7 +100,7 @@ func (l *loader) tool(t tomldoc.Table, name string, d draft, about []tomldoc.Tab
 	if s.Description == "" {
 		s.Description = describe(d.invocation)
 	}
-	s.mountTarget = workdirTarget(d.invocation)
+	s.mountTarget, s.mountReadOnly = workdirTarget(d.invocation)
 	s.Output = readOutput(t)
 	s.Success = readSuccess(t)
 	s.Progress = readProgress(t)
@@ -143,22 +143,19 @@ func describe(inv Invocation) string {
 }
 
 // outputForms are the values of `output`.
-var outputForms = []string{string(OutputText), string(OutputJSON), string(OutputFiles)}
+var outputForms = []string{string(OutputText), string(OutputJSON), string(OutputFiles), string(OutputAuto)}
 
 func readOutput(t tomldoc.Table) Output {
 	text, ok := t.String("output")
-	output := Output(text)
 	switch {
 	case !t.Has("output") && t.Has("outputs"):
 		return OutputFiles
 	case !ok:
 		return OutputText
 	case !slices.Contains(outputForms, text):
-		t.Fail("output", fmt.Sprintf("is %q, expected \"text\", \"json\" or \"files\"", text), suggestion(text, outputForms))
-	case output == OutputFiles && !t.Has("outputs"):
-		t.Fail("output", `is "files", and no files are named`, `name them: outputs = ["{parameter}"]`)
+		t.Fail("output", fmt.Sprintf("is %q, expected \"text\", \"json\", \"files\" or \"auto\"", text), suggestion(text, outputForms))
 	}
-	return output
+	return Output(text)
 }
 
 // suggestion is a near miss where what is known has been listed already.

@@ -44,6 +44,7 @@ func (c *command) serve() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			defer server.Close()
 			// Nothing but protocol may reach standard output, whatever a library prints.
 			stdout := os.Stdout
 			os.Stdout = os.Stderr

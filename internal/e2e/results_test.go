@@ -1,0 +1,161 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// auto is sh, with whatever it makes in the results.
+var auto = strings.Replace(sh, "[skills.e2e_sh]\n", "[skills.e2e_sh]\noutput = \"auto\"\n", 1)
+
+// links are the URIs of a result's resource links, by name.
+func links(result *mcp.CallToolResult) map[string]string {
+	all := map[string]string{}
+	for _, content := range result.Content {
+		if link, ok := content.(*mcp.ResourceLink); ok {
+			all[link.Name] = link.URI
+		}
+	}
+	return all
+}
+
+// readAll reads a resource piece by piece.
+func (s *server) readAll(t *testing.T, uri string, length int) []byte {
+	t.Helper()
+	var all []byte
+	for next := fmt.Sprintf("%s?offset=0&length=%d", uri, length); next != ""; {
+		result, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: next})
+		if err != nil || len(result.Contents) != 1 {
+			t.Fatalf("%s: %v", next, err)
+		}
+		piece := result.Contents[0]
+		all = append(append(all, piece.Text...), piece.Blob...)
+		next, _ = piece.Meta["skillet/next"].(string)
+	}
+	return all
+}
+
+func TestWhatACallMakesComesBackAndTheRestStaysWhereItIs(t *testing.T) {
+	s := serve(t, auto)
+	private := filepath.Join(s.workdir, "private.txt")
+	if err := os.WriteFile(private, []byte("private"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	result := s.call(t, "e2e_sh", script(`echo '{"rows": 2}'; mkdir out; echo a,b >out/small.csv; seq 2000000 >large.txt
+		printf '\211PNG\r\n\032\n\377' >dot.png; ln -s /etc/passwd link; mkfifo pipe; cat private.txt >/dev/null`))
+	structured, err := json.Marshal(result.StructuredContent)
+	if err != nil || result.IsError {
+		t.Fatalf("%v %s", err, texts(result))
+	}
+	var got struct {
+		Stdout string
+		JSON   json.RawMessage
+		Files  []struct{ Path, URI string }
+	}
+	if err := json.Unmarshal(structured, &got); err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, file := range got.Files {
+		paths = append(paths, file.Path)
+	}
+	if strings.Join(paths, " ") != "dot.png large.txt out/small.csv" || string(got.JSON) != `{"rows":2}` || got.Stdout != "" {
+		t.Fatalf("got %s", structured)
+	}
+	kinds := map[string]int{}
+	for _, content := range result.Content {
+		kinds[fmt.Sprintf("%T", content)]++
+	}
+	if kinds["*mcp.ImageContent"] != 1 || kinds["*mcp.EmbeddedResource"] != 1 || kinds["*mcp.ResourceLink"] != 1 {
+		t.Errorf("got %v", kinds)
+	}
+	want, err := os.ReadFile(filepath.Join(s.workdir, "large.txt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := s.readAll(t, links(result)["large.txt"], 3<<20); !bytes.Equal(all, want) {
+		t.Errorf("%d of %d bytes came back", len(all), len(want))
+	}
+	for _, uri := range []string{"skillet://files/private.txt", "skillet://files/link", "skillet://files/pipe", "skillet://files/out/../private.txt",
+		"skillet://files/%2e%2e/etc/passwd", "file://" + private, "file:///etc/passwd"} {
+		read, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri})
+		var failed *jsonrpc.Error
+		if !errors.As(err, &failed) || failed.Code != -32002 && failed.Code != jsonrpc.CodeInvalidParams {
+			t.Errorf("%s: got %+v, %v", uri, read, err)
+		}
+	}
+	if again := s.call(t, "e2e_sh", script("cat large.txt | wc -l")); len(again.Content) != 1 {
+		t.Errorf("a call that changes nothing returned %+v", again.Content)
+	}
+}
+
+func TestOutputThatIsTooLongCanBeReadInFull(t *testing.T) {
+	s := serve(t, sh)
+	result := s.call(t, "e2e_sh", script("seq 1000000; echo oops >&2"))
+	text := result.Content[0].(*mcp.TextContent).Text
+	if len(text) > 1<<20+100 || !strings.HasPrefix(text, "1\n2\n") || !strings.HasSuffix(text, "\n999999\n1000000\n") || !strings.Contains(text, "bytes are left out here") {
+		t.Errorf("got %d bytes, %.20q … %q", len(text), text, text[max(len(text)-20, 0):])
+	}
+	var want bytes.Buffer
+	for i := range 1000000 {
+		fmt.Fprintln(&want, i+1)
+	}
+	if all := s.readAll(t, links(result)["standard-output"], 4<<20); !bytes.Equal(all, want.Bytes()) {
+		t.Errorf("%d of %d bytes came back", len(all), want.Len())
+	}
+	if entries, err := os.ReadDir(s.workdir); err != nil || len(entries) != 1 { // skills.toml
+		t.Errorf("the working directory has %v, %v", entries, err)
+	}
+}
+
+// Half of a calls' files would be the other's if a call were given all that has changed while it ran.
+func TestCallsAtTheSameTimeAreNotGivenEachOthersFiles(t *testing.T) {
+	s := serve(t, auto)
+	meet := "touch %[1]s.there; for i in $(seq 600); do [ -e a.there ] && [ -e b.there ] && break; sleep 0.05; done; echo %[1]s >%[1]s.txt; sleep 0.5"
+	results := make(chan *mcp.CallToolResult, 2)
+	for _, name := range []string{"a", "b"} {
+		go func() {
+			result, err := s.CallTool(t.Context(), &mcp.CallToolParams{Name: "e2e_sh", Arguments: script(fmt.Sprintf(meet, name))})
+			if err != nil {
+				t.Error(err)
+			}
+			results <- result
+		}()
+	}
+	for range 2 {
+		result := <-results
+		if structured, _ := json.Marshal(result.StructuredContent); strings.Contains(string(structured), `"files"`) {
+			t.Errorf("got %s", structured)
+		}
+		if !strings.Contains(texts(result), "may be the others'") {
+			t.Errorf("nothing is said of it: %q", texts(result))
+		}
+	}
+	if result := s.call(t, "e2e_sh", script("echo c >c.txt")); !strings.Contains(texts(result), "c.txt") {
+		t.Errorf("alone: %q", texts(result))
+	}
+}
+
+func TestBytesThatAreNoTextComeBackAsTheyAre(t *testing.T) {
+	s := serve(t, sh)
+	result := s.call(t, "e2e_sh", script(`printf 'caf\351\n'; printf '\200\377' >&2`))
+	var blobs []string
+	for _, content := range result.Content {
+		if embedded, ok := content.(*mcp.EmbeddedResource); ok {
+			blobs = append(blobs, string(embedded.Resource.Blob))
+		}
+	}
+	raw, _ := json.Marshal(result)
+	if len(blobs) != 2 || blobs[0] != "caf\xe9\n" || blobs[1] != "\x80\xff" || bytes.Contains(raw, []byte("\ufffd")) {
+		t.Errorf("got %q in %s", blobs, raw)
+	}
+}
