@@ -54,3 +54,12 @@ func (l *ledger) find(client, path string) (workdir.Stamp, bool) {
 	}
 	return files.Get(path)
 }
+
+// paths are the files that a client may read.
+func (l *ledger) paths(client string) []string {
+	files, ok := l.clients.Get(client)
+	if !ok {
+		return nil
+	}
+	return files.Keys()
+}

@@ -183,8 +183,8 @@ func TestASubscriptionIsAcknowledgedFirstAndEndsWithItsID(t *testing.T) {
 		server := newServer(t, t.TempDir(), echo, nil)
 		change := changer(t, server)
 		c := converse(t, server)
-		c.say(listen(largeID, `"toolsListChanged":true,"promptsListChanged":true`))
-		change() // at any moment of the request
+		c.say(listen(largeID, `"toolsListChanged":true,"resourceSubscriptions":["skillet://files/a"]`)) // of which one is offered
+		change()                                                                                        // at any moment of the request
 		change()
 		lines := c.heard()
 		if len(lines) == 0 || !strings.Contains(lines[0], `"notifications/subscriptions/acknowledged"`) ||

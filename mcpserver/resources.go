@@ -18,11 +18,14 @@ import (
 // maxPiece is what one read returns at most: encoded, it is in memory several times over.
 const maxPiece = 4 << 20
 
+// fileTemplate is the form of the URIs of files.
+const fileTemplate = scheme + "://" + kindFile + "/{+path}{?offset,length}"
+
 // addResources offers what calls have returned. It is not listed one by one: a result has the URIs, and who has them may read.
 func (s *Server) addResources() {
 	s.mcp.SetResourceTemplates(
 		server.ServerResourceTemplate{
-			Template: mcp.NewResourceTemplate(scheme+"://"+kindFile+"/{+path}{?offset,length}", "file",
+			Template: mcp.NewResourceTemplate(fileTemplate, "file",
 				mcp.WithTemplateTitle("File that a call made"),
 				mcp.WithTemplateDescription("A file that a call of this client has returned, by its path in the working directory. "+
 					"Files above 4 MiB are read piece by piece: offset and length are in bytes.")),
@@ -38,13 +41,13 @@ func (s *Server) addResources() {
 	)
 }
 
-// unreadable says why a resource cannot be read.
-type unreadable struct {
+// wrongRequest says why a request cannot be answered.
+type wrongRequest struct {
 	reason  string
 	missing bool // there is no such resource, or none for this client, which is not told apart
 }
 
-func (e *unreadable) Error() string { return e.reason }
+func (e *wrongRequest) Error() string { return e.reason }
 
 // read answers resources/read.
 func (s *Server) read(ctx context.Context, request mcp.ReadResourceRequest) (contents []mcp.ResourceContents, err error) {
@@ -60,7 +63,7 @@ func (s *Server) read(ctx context.Context, request mcp.ReadResourceRequest) (con
 	}
 	at, err := parseURI(request.Params.URI)
 	if err != nil {
-		return nil, &unreadable{reason: "the URI " + err.Error()}
+		return nil, &wrongRequest{reason: "the URI " + err.Error()}
 	}
 	source, err := s.open(ctx, at)
 	if err != nil {
@@ -80,7 +83,7 @@ type source struct {
 
 // open opens what a client may read: what its own calls have returned, as they have returned it. All else is not there.
 func (s *Server) open(ctx context.Context, at location) (*source, error) {
-	missing := &unreadable{reason: "there is no such resource, or none any more: only what calls have returned can be read", missing: true}
+	missing := &wrongRequest{reason: "there is no such resource, or none any more: only what calls have returned can be read", missing: true}
 	switch at.kind {
 	case kindOutput:
 		output := s.spool.Find(clientOf(ctx), at.name)
@@ -99,10 +102,10 @@ func (s *Server) open(ctx context.Context, at location) (*source, error) {
 }
 
 func (s *Server) openFile(path string, stamp workdir.Stamp) (*source, error) {
-	changed := &unreadable{reason: "the file has changed since a call returned it, or is gone", missing: true}
+	changed := &wrongRequest{reason: "the file has changed since a call returned it, or is gone", missing: true}
 	root, err := os.OpenRoot(s.options.Workdir)
 	if err != nil {
-		return nil, &unreadable{reason: "the working directory cannot be opened", missing: true}
+		return nil, &wrongRequest{reason: "the working directory cannot be opened", missing: true}
 	}
 	defer root.Close()
 	file, info, err := workdir.Open(root, path)
@@ -123,16 +126,16 @@ func (s *source) read(uri string, at location) ([]mcp.ResourceContents, error) {
 	case at.piece != nil:
 		part = *at.piece
 	case s.size > maxPiece:
-		return nil, &unreadable{reason: fmt.Sprintf("it has %d bytes, and one read returns at most %d: read it piece by piece, beginning with ?offset=0&length=%d",
+		return nil, &wrongRequest{reason: fmt.Sprintf("it has %d bytes, and one read returns at most %d: read it piece by piece, beginning with ?offset=0&length=%d",
 			s.size, int64(maxPiece), int64(maxPiece))}
 	}
 	if part.offset > s.size {
-		return nil, &unreadable{reason: fmt.Sprintf("the offset %d is behind the end: it has %d bytes", part.offset, s.size)}
+		return nil, &wrongRequest{reason: fmt.Sprintf("the offset %d is behind the end: it has %d bytes", part.offset, s.size)}
 	}
 	data := make([]byte, min(part.length, s.size-part.offset))
 	n, err := s.ReadAt(data, part.offset)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, &unreadable{reason: "it cannot be read any more", missing: true}
+		return nil, &wrongRequest{reason: "it cannot be read any more", missing: true}
 	}
 	data = data[:n]
 	end := part.offset + int64(n)
@@ -178,8 +181,8 @@ func contentsOf(uri, mediaType string, data []byte, meta map[string]any) mcp.Res
 	return mcp.BlobResourceContents{URI: uri, MIMEType: mediaType, Blob: base64.StdEncoding.EncodeToString(data), Meta: meta}
 }
 
-// The library answers every failed read as a mistake of the server. So a read leaves the code that its failure has in its
-// context, and the answer gets it.
+// The library answers every failed read, and every failed prompt, as a mistake of the server. So whoever fails leaves the code
+// that the failure has in its context, and the answer gets it.
 type verdictKey struct{}
 
 func withVerdict(ctx context.Context, code *int) context.Context {
@@ -190,7 +193,7 @@ func withVerdict(ctx context.Context, code *int) context.Context {
 // wrong parameters.
 func judge(ctx context.Context, err error) {
 	code, judged := ctx.Value(verdictKey{}).(*int)
-	var reason *unreadable
+	var reason *wrongRequest
 	if !judged || !errors.As(err, &reason) {
 		return
 	}

@@ -42,6 +42,9 @@ docker = { image = "debian", volumes = ["${SKILL_WORKDIR}:/workdir"], working_di
 func newHouse(t *testing.T, config string, run program) *house {
 	t.Helper()
 	workdir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(workdir, "guide.md"), []byte("How to use it.\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	set, err := skills.Parse(filepath.Join(workdir, "skills.toml"), []byte(config), skills.Environment{Workdir: workdir})
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +53,7 @@ func newHouse(t *testing.T, config string, run program) *house {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := New(Options{Skills: set.Skills, Caller: Caller{Policy: p, Runner: run}, Workdir: workdir, Grace: time.Minute})
+	server, err := New(Options{Skills: set.Skills, Prompts: set.Prompts, Caller: Caller{Policy: p, Runner: run}, Workdir: workdir, Grace: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -322,7 +325,7 @@ func TestLongTextKeepsItsHeadAndItsTailAndCanBeReadInFull(t *testing.T) {
 	}
 	h.refused("you", uri, -32002)
 	h.refused("", "skillet://output/AAAA", -32002)
-	if entries, err := os.ReadDir(h.workdir); err != nil || len(entries) > 0 {
+	if entries, err := os.ReadDir(h.workdir); err != nil || len(entries) != 1 { // guide.md
 		t.Errorf("the working directory has %v %v", entries, err)
 	}
 	h.Close()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -20,7 +21,8 @@ import (
 
 // Options say what a server offers.
 type Options struct {
-	Skills        []*skills.Skill // vetted: what is listed, until [Server.SetSkills]
+	Skills        []*skills.Skill  // vetted: what is listed, until [Server.SetSkills]
+	Prompts       []*skills.Prompt // until [Server.SetPrompts]
 	Caller        Caller
 	Workdir       string // named to clients, whose models give paths relative to it
 	Version       string
@@ -43,6 +45,9 @@ type Server struct {
 	ledger  *ledger
 	spool   *spool.Store
 	traffic workdir.Traffic
+	skills  atomic.Pointer[[]*skills.Skill] // those of the tools
+	prompts atomic.Pointer[[]*skills.Prompt]
+	docs    atomic.Pointer[map[string]string] // texts by URI
 }
 
 // New makes a server.
@@ -60,9 +65,14 @@ func New(options Options) (*Server, error) {
 		server.WithInstructions(instructions(options.Workdir)),
 		server.WithToolCapabilities(true),
 		server.WithToolHandlerMiddleware(refuse),
-		server.WithResourceCapabilities(false, false),
+		server.WithResourceCapabilities(false, true),
+		server.WithPromptCapabilities(true),
+		server.WithCompletions(),
+		server.WithPromptCompletionProvider((*promptCompleter)(s)),
+		server.WithResourceCompletionProvider((*resourceCompleter)(s)),
 	)
 	s.addResources()
+	s.SetPrompts(options.Prompts)
 	if err := s.SetSkills(options.Skills, options.Caller.Policy); err != nil {
 		return nil, err
 	}
@@ -86,6 +96,8 @@ func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
 		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill, caller)})
 	}
 	s.mcp.SetTools(tools...)
+	s.setDocs(vetted)
+	s.skills.Store(&vetted)
 	return nil
 }
 

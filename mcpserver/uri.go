@@ -17,6 +17,7 @@ const scheme = "skillet"
 const (
 	kindFile   = "files"  // made by a call; the name is its path in the working directory
 	kindOutput = "output" // of a program, in full; the name is an id
+	kindDocs   = "docs"   // of a skill; the name is the tool's
 )
 
 // location is a URI that was understood.

@@ -15,8 +15,9 @@ type ParseErrors = tomldoc.Errors
 
 // Set is a whole skills.toml.
 type Set struct {
-	File   string
-	Skills []*Skill // in the order of the file
+	File    string
+	Skills  []*Skill  // in the order of the file
+	Prompts []*Prompt // likewise
 }
 
 // Skill is one tool: what a model is told about it, and how a call of it becomes an [Invocation].
@@ -32,6 +33,8 @@ type Skill struct {
 	OutputSchema json.RawMessage // of the structured content when Output is OutputJSON, else nil
 	Success      []int           // exit codes that are no failure
 	Progress     *Progress       // how a call's output says how far it has come; nil when it does not
+	Docs         string          // what the file named by `docs` says
+	Examples     []Example
 
 	raw          bool
 	parameters   []*parameter

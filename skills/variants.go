@@ -16,7 +16,7 @@ import (
 //   - with both, a tool X_INSTANCE_TOOL for each pair.
 
 // callKeys are the keys that say how a tool is called. A skill with tools of its own has them there.
-var callKeys = []string{"args", "parameters", "stdin", "success", "output", "outputs", "output_schema", "progress"}
+var callKeys = []string{"args", "parameters", "stdin", "success", "output", "outputs", "output_schema", "progress", "examples"}
 
 // variants reads `tools` and `instances` of a skill and adds what it becomes to the set.
 func (l *loader) variants(t tomldoc.Table, d draft) {
@@ -96,6 +96,7 @@ func (l *loader) tool(t tomldoc.Table, name string, d draft, about []tomldoc.Tab
 	s.prototype.Skill = name
 	for _, table := range about {
 		readAbout(table, s)
+		l.docs(table, s)
 	}
 	if s.Description == "" {
 		s.Description = describe(d.invocation)
@@ -106,6 +107,7 @@ func (l *loader) tool(t tomldoc.Table, name string, d draft, about []tomldoc.Tab
 	s.Progress = readProgress(t)
 	readOutputSchema(t, s)
 	l.call(t, s, d.mountsLost)
+	l.examples(t, s)
 	l.add(t, s)
 }
 

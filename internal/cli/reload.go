@@ -67,6 +67,7 @@ func (r *reloader) reload(from texts) {
 		log.Error("not reloaded: the tools stay as they were", "mistakes", len(all))
 		return
 	}
+	r.server.SetPrompts(config.set.Prompts)
 	r.current = config
 	r.app.runtime.Warm(config.plans)
 	for _, text := range config.refusals() {

@@ -37,7 +37,7 @@ func (c *command) serve() *cobra.Command {
 			}
 			c.reportRefused(a)
 			rebuilds := newRebuilds(a.runtime, a.log)
-			options.Skills, options.Workdir = a.vetted, a.workdir
+			options.Skills, options.Prompts, options.Workdir = a.vetted, a.set.Prompts, a.workdir
 			options.Caller = mcpserver.Caller{Policy: a.policy, Runner: rebuilds}
 			options.Version, options.Hurry, options.Logger = version(), c.hurry, a.log
 			server, err := mcpserver.New(options)

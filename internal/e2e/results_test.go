@@ -159,3 +159,41 @@ func TestBytesThatAreNoTextComeBackAsTheyAre(t *testing.T) {
 		t.Errorf("got %q in %s", blobs, raw)
 	}
 }
+
+func TestDocumentationPromptsAndCompletionReachAForeignClient(t *testing.T) {
+	workdir := t.TempDir()
+	if err := os.CopyFS(workdir, os.DirFS(filepath.Join(root, "examples"))); err != nil {
+		t.Fatal(err)
+	}
+	s := serveFile(t, filepath.Join(workdir, "prompts.toml"), filepath.Join(workdir, "samples"))
+	resources, err := s.ListResources(t.Context(), nil)
+	if err != nil || len(resources.Resources) != 1 {
+		t.Fatalf("got %+v, %v", resources, err)
+	}
+	read, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: resources.Resources[0].URI})
+	if err != nil || !strings.Contains(read.Contents[0].Text, "## Examples") || !strings.Contains(read.Contents[0].Text, "awk") {
+		t.Errorf("got %+v, %v", read, err)
+	}
+	complete := func(ref *mcp.CompleteReference, argument, value string) string {
+		result, err := s.Complete(t.Context(), &mcp.CompleteParams{Ref: ref, Argument: mcp.CompleteParamsArgument{Name: argument, Value: value}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Join(result.Completion.Values, " ")
+	}
+	prompt := &mcp.CompleteReference{Type: "ref/prompt", Name: "table"}
+	if files, by := complete(prompt, "file", "s"), complete(prompt, "separator", ""); files != "sales.csv" || by != "comma semicolon tab" {
+		t.Errorf("got %q and %q", files, by)
+	}
+	got, err := s.GetPrompt(t.Context(), &mcp.GetPromptParams{Name: "table", Arguments: map[string]string{"file": "sales.csv"}})
+	if err != nil || !strings.Contains(got.Messages[0].Content.(*mcp.TextContent).Text, "sales.csv") {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	templates, err := s.ListResourceTemplates(t.Context(), nil)
+	if err != nil || len(templates.ResourceTemplates) != 2 {
+		t.Errorf("got %+v, %v", templates, err)
+	}
+	if result := s.call(t, "columns", map[string]any{"file": "sales.csv", "column": 1}); result.IsError {
+		t.Error(texts(result))
+	}
+}
