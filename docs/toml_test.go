@@ -208,6 +208,7 @@ func TestTheTablesOfTheFormatHaveEveryKey(t *testing.T) {
 	}{
 		{"## Top level", "", nil},
 		{"## [defaults]", "[defaults]\n", nil},
+		{"## [server]", "[server]\n", nil},
 		{"## [skills.NAME]", "[skills.x]\n", []string{"read_only", "destructive", "idempotent", "open_world"}},
 		{"## [skills.NAME.docker]", "[skills.x.docker]\n", nil},
 		{"## Several tools of one image", "[skills.x.tools.y]\n", nil},

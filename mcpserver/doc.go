@@ -18,5 +18,5 @@
 //     writes, in full
 //   - result.go: a program's end as a result; content.go: bytes as content; files.go: files that a call made
 //   - resources.go: what a client can read; uri.go: by which name; ledger.go: which files
-//   - documents.go: documentation, prompts and completion
+//   - documents.go: documentation, prompts and completion; finder.go: two tools in the place of many
 package mcpserver

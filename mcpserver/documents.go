@@ -43,8 +43,8 @@ func documentation(uri, text string) server.ResourceHandlerFunc {
 	}
 }
 
-// SetPrompts replaces all prompts at once, and tells the clients that want to know, if there is something new to know.
-func (s *Server) SetPrompts(prompts []*skills.Prompt) {
+// setPrompts replaces all prompts at once, and tells the clients that want to know, if there is something new to know.
+func (s *Server) setPrompts(prompts []*skills.Prompt) {
 	if old := s.prompts.Swap(&prompts); old != nil && reflect.DeepEqual(*old, prompts) {
 		return
 	}

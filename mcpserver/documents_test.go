@@ -79,7 +79,7 @@ func TestTheDocumentationOfSkillsIsAResource(t *testing.T) {
 		t.Errorf("got %d bytes of %d", len(*got.Text), listed.Size)
 	}
 	h.refused("", "skillet://docs/plain", -32002)
-	if err := h.SetSkills(nil, h.options.Caller.Policy); err != nil {
+	if err := h.Replace(Offer{Policy: h.options.Caller.Policy}); err != nil {
 		t.Fatal(err)
 	}
 	h.refused("", listed.URI, -32002)
@@ -124,7 +124,7 @@ func TestPromptsAreListedAndFilledIn(t *testing.T) {
 func TestArgumentsOfPromptsAndPathsOfFilesAreCompleted(t *testing.T) {
 	h := newHouse(t, documented, nil)
 	h.options.Caller.Runner = writing(func() string { return h.workdir }, map[string]string{"made/a.txt": "a", "made/\xff": "b"})
-	if err := h.SetSkills((*h.skills.Load())[:2], h.options.Caller.Policy); err != nil { // the policy has refused the last
+	if err := h.Replace(Offer{Skills: (*h.skills.Load())[:2], Prompts: *h.prompts.Load(), Policy: h.options.Caller.Policy}); err != nil { // the policy has refused the last
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(h.workdir, "notes.md"), nil, 0o644); err != nil {

@@ -21,8 +21,9 @@ import (
 
 // Options say what a server offers.
 type Options struct {
-	Skills        []*skills.Skill  // vetted: what is listed, until [Server.SetSkills]
-	Prompts       []*skills.Prompt // until [Server.SetPrompts]
+	Skills        []*skills.Skill  // vetted: what is offered, until [Server.Replace]
+	Prompts       []*skills.Prompt // likewise
+	Listing       skills.Listing   // likewise; "" for all
 	Caller        Caller
 	Workdir       string // named to clients, whose models give paths relative to it
 	Version       string
@@ -72,8 +73,8 @@ func New(options Options) (*Server, error) {
 		server.WithResourceCompletionProvider((*resourceCompleter)(s)),
 	)
 	s.addResources()
-	s.SetPrompts(options.Prompts)
-	if err := s.SetSkills(options.Skills, options.Caller.Policy); err != nil {
+	offer := Offer{Skills: options.Skills, Prompts: options.Prompts, Listing: options.Listing, Policy: options.Caller.Policy}
+	if err := s.Replace(offer); err != nil {
 		return nil, err
 	}
 	if options.Extend != nil {
@@ -82,22 +83,33 @@ func New(options Options) (*Server, error) {
 	return s, nil
 }
 
-// SetSkills replaces all tools at once, and the policy that judges their calls, and tells the clients that want to know. Calls
-// that have come before, those that wait for their turn included, run as they were meant, under the policy of that time.
-// When it fails, nothing has changed.
-func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
-	caller := Caller{Policy: by, Runner: s.options.Caller.Runner, traffic: &s.traffic}
-	tools := make([]server.ServerTool, 0, len(vetted))
-	for _, skill := range vetted {
+// Offer is what a server offers at a time.
+type Offer struct {
+	Skills  []*skills.Skill // vetted
+	Prompts []*skills.Prompt
+	Listing skills.Listing
+	Policy  *policy.Policy // judges the calls
+}
+
+// Replace replaces all that is offered at once, and tells the clients that want to know. Calls that have come before, those
+// that wait for their turn included, run as they were meant, under the policy of that time. When it fails, nothing has changed.
+func (s *Server) Replace(offer Offer) error {
+	caller := Caller{Policy: offer.Policy, Runner: s.options.Caller.Runner, traffic: &s.traffic}
+	tools := make([]server.ServerTool, 0, len(offer.Skills))
+	for _, skill := range offer.Skills {
 		tool, err := newTool(skill)
 		if err != nil {
 			return err
 		}
 		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill, caller)})
 	}
+	if offer.Listing == skills.ListSearch {
+		tools = s.newFinder(offer.Skills, caller).tools()
+	}
 	s.mcp.SetTools(tools...)
-	s.setDocs(vetted)
-	s.skills.Store(&vetted)
+	s.setDocs(offer.Skills)
+	s.setPrompts(offer.Prompts)
+	s.skills.Store(&offer.Skills)
 	return nil
 }
 
@@ -110,36 +122,41 @@ func instructions(workdir string) string {
 
 // handler answers the calls of one skill.
 func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerFunc {
-	return func(ctx context.Context, request mcp.CallToolRequest) (result *mcp.CallToolResult, err error) {
-		begun := time.Now()
-		defer func() {
-			// The library would send the panic's text to the client.
-			if panicked := recover(); panicked != nil {
-				s.log.Error("a call panicked", "tool", skill.Name, "panic", panicked, "stack", string(debug.Stack()))
-				result, err = failure("skillet itself failed in this call; its log says more"), nil
-			}
-		}()
-		progress := s.newProgress(ctx, skill)
-		defer progress.stop()
-		if err := myTurn(ctx); err != nil {
-			return failure(explain(err)), nil
-		}
-		progress.running()
-		copies := s.newCopies()
-		defer copies.drop()
-		outcome, err := caller.Call(ctx, skill, request.Params.RawArguments, copies.beside(progress.listen()))
-		took := time.Since(begun).Round(time.Millisecond)
-		log := s.log
-		if client := clientOf(ctx); client != "" {
-			log = log.With("client", client)
-		}
-		if err != nil {
-			log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
-		} else {
-			log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
-		}
-		return s.toResult(ctx, outcome, err, copies), nil
+	return func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return s.call(ctx, skill, caller, request.Params.RawArguments), nil
 	}
+}
+
+// call makes a call of one skill, under whatever name it was asked for.
+func (s *Server) call(ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage) (result *mcp.CallToolResult) {
+	begun := time.Now()
+	defer func() {
+		// The library would send the panic's text to the client.
+		if panicked := recover(); panicked != nil {
+			s.log.Error("a call panicked", "tool", skill.Name, "panic", panicked, "stack", string(debug.Stack()))
+			result = failure("skillet itself failed in this call; its log says more")
+		}
+	}()
+	progress := s.newProgress(ctx, skill)
+	defer progress.stop()
+	if err := myTurn(ctx); err != nil {
+		return failure(explain(err))
+	}
+	progress.running()
+	copies := s.newCopies()
+	defer copies.drop()
+	outcome, err := caller.Call(ctx, skill, arguments, copies.beside(progress.listen()))
+	took := time.Since(begun).Round(time.Millisecond)
+	log := s.log
+	if client := clientOf(ctx); client != "" {
+		log = log.With("client", client)
+	}
+	if err != nil {
+		log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
+	} else {
+		log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
+	}
+	return s.toResult(ctx, outcome, err, copies)
 }
 
 // Close lets go of what calls have written. Nothing can be read after it.

@@ -363,7 +363,7 @@ func TestTheDefaultToolsAreWhatTheirSnapshotsSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools, err := mcpserver.Tools(set.Skills)
+	tools, err := mcpserver.Tools(set.Skills, skills.ListAll)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,11 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 }
 
 // Tools returns what clients are told about skills.
-func Tools(all []*skills.Skill) ([]mcp.Tool, error) {
+func Tools(all []*skills.Skill, listing skills.Listing) ([]mcp.Tool, error) {
+	if listing == skills.ListSearch {
+		find, call := finderTools(len(all))
+		return []mcp.Tool{call, find}, nil // in the order of their names
+	}
 	tools := make([]mcp.Tool, 0, len(all))
 	for _, skill := range all {
 		tool, err := newTool(skill)

@@ -94,6 +94,7 @@ func (l *loader) file(root tomldoc.Table) {
 		l.skill(table)
 	}
 	l.prompts(root)
+	l.server(root)
 	root.Done()
 }
 

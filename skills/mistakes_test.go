@@ -116,7 +116,7 @@ func TestOneMistakeHasOneMessage(t *testing.T) {
 		`skills."a.b" = { docker.imag = "a" }`:     "f:1: skills.\"a.b\": has no image (write image = \"NAME\" in [skills.\"a.b\".docker])\nf:1: skills.\"a.b\".docker.imag: unknown key (did you mean \"image\"?)",
 		"[skills.a.b]\ndocker.image = 'x'":         "f:1: skills.a: has no image (write image = \"NAME\" in [skills.a.docker])\nf:1: skills.a.b: unknown key (known here: annotations, args, description, docker, docs, examples, instances, max_output, output, output_schema, outputs, parameters, pids_limit, progress, runtime, source, stdin, success, timeout, title, tools, warm)",
 		`version = "2"` + minimal:                  `f:1: version: is "2", and this skillet reads version "1"`,
-		`"" = 1` + minimal:                         `f:1: "": unknown key (known here: defaults, prompts, skills, version)`,
+		`"" = 1` + minimal:                         `f:1: "": unknown key (known here: defaults, prompts, server, skills, version)`,
 		`defaults = 1` + minimal:                   `f:1: defaults: is an integer, expected a table (begin it with a line [defaults])`,
 		"a = 1\na = 2":                             `f:2: a: not valid TOML: Key 'a' has already been defined.`,
 		"[skills.x]\n[skills.x]":                   `f:2: skills: not valid TOML: Key 'skills.x' has already been defined.`,

@@ -18,6 +18,7 @@ type Set struct {
 	File    string
 	Skills  []*Skill  // in the order of the file
 	Prompts []*Prompt // likewise
+	Listing Listing
 }
 
 // Skill is one tool: what a model is told about it, and how a call of it becomes an [Invocation].

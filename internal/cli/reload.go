@@ -53,7 +53,7 @@ func (r *reloader) reload(from texts) {
 	log := r.app.log
 	config, err := r.command.configure(from, r.app.workdir)
 	if err == nil {
-		err = r.server.SetSkills(config.vetted, config.policy)
+		err = r.server.Replace(config.offer())
 	}
 	if err != nil {
 		all := complaints(err)
@@ -67,7 +67,6 @@ func (r *reloader) reload(from texts) {
 		log.Error("not reloaded: the tools stay as they were", "mistakes", len(all))
 		return
 	}
-	r.server.SetPrompts(config.set.Prompts)
 	r.current = config
 	r.app.runtime.Warm(config.plans)
 	for _, text := range config.refusals() {

@@ -197,3 +197,25 @@ func TestDocumentationPromptsAndCompletionReachAForeignClient(t *testing.T) {
 		t.Error(texts(result))
 	}
 }
+
+func TestSkillsThatAreNotListedAreFoundAndCalled(t *testing.T) {
+	s := serve(t, auto+"[server]\ntools = \"search\"\n[skills.e2e_other.docker]\nimage = \"debian:bookworm-slim\"\n")
+	list, err := s.ListTools(t.Context(), nil)
+	if err != nil || len(list.Tools) != 2 {
+		t.Fatalf("got %+v, %v", list, err)
+	}
+	found, _ := json.Marshal(s.call(t, "find_skill", map[string]any{"query": "e2e sh"}).StructuredContent)
+	if !bytes.Contains(found, []byte(`"name":"e2e_sh"`)) || !bytes.Contains(found, []byte(`"input_schema":{`)) {
+		t.Errorf("got %s", found)
+	}
+	result := s.call(t, "call_skill", map[string]any{"name": "e2e_sh", "arguments": script("echo made >made.txt; echo done")})
+	if structured, _ := json.Marshal(result.StructuredContent); result.IsError || !bytes.Contains(structured, []byte(`"path":"made.txt"`)) {
+		t.Errorf("got %s: %s", structured, texts(result))
+	}
+	if all := s.readAll(t, "skillet://files/made.txt", 100); string(all) != "made\n" {
+		t.Errorf("got %q", all)
+	}
+	if result := s.call(t, "call_skill", map[string]any{"name": "e2e_sh", "arguments": script("exit 3")}); !result.IsError || !strings.Contains(texts(result), "exit code 3") {
+		t.Errorf("got %q", texts(result))
+	}
+}
