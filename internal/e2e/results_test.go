@@ -219,3 +219,31 @@ func TestSkillsThatAreNotListedAreFoundAndCalled(t *testing.T) {
 		t.Errorf("got %q", texts(result))
 	}
 }
+
+// Over HTTP there are several clients, in either era. What the calls of one have returned is for none of the others.
+func TestClientsOverHTTPReadWhatTheirOwnCallsHaveReturned(t *testing.T) {
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	if err := os.WriteFile(tokens, []byte("alice 0123456789abcdef\nbob fedcba9876543210\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serveHTTP(t, auto, nil, "--http-token-file", tokens)
+	call := &mcp.CallToolParams{Name: "e2e_sh", Arguments: script("echo secret >file.txt; seq 400000")}
+	result, err := s.connect(t, older, "0123456789abcdef").CallTool(t.Context(), call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	uris := []string{"skillet://files/file.txt", links(result)["standard-output"] + "?length=10"}
+	for i, want := range []string{"secret\n", "1\n2\n3\n4\n5\n"} {
+		for _, era := range []string{older, newer} {
+			read, err := s.connect(t, era, "0123456789abcdef").ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uris[i]})
+			if err != nil || read.Contents[0].Text != want {
+				t.Errorf("%s, alice, %s: got %+v, %v", era, uris[i], read, err)
+			}
+			read, err = s.connect(t, era, "fedcba9876543210").ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uris[i]})
+			var failed *jsonrpc.Error
+			if code := map[string]int64{older: -32002, newer: -32602}[era]; !errors.As(err, &failed) || failed.Code != code {
+				t.Errorf("%s, bob, %s: got %+v, %v", era, uris[i], read, err)
+			}
+		}
+	}
+}
