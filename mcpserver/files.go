@@ -86,6 +86,9 @@ func (r *resultBuilder) file(root *os.Root, name string) error {
 		return errors.New("cannot be read in the working directory")
 	}
 	defer opened.Close()
+	if !r.outcome.Changes.Is(name, info) {
+		return errors.New("has changed since the call ended, and is not returned")
+	}
 	head := make([]byte, min(info.Size(), 512))
 	if _, err := io.ReadFull(opened, head); err != nil {
 		return errors.New("cannot be read")

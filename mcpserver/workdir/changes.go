@@ -26,6 +26,14 @@ type Changes struct {
 	Partial   bool     // the limits did not let everything be looked at
 	Shared    bool     // others have been found that may be another call's; they are not named
 	Unread    error    // the directory cannot be looked at; nothing is known then
+
+	stamps map[string]Stamp // of what was made or found
+}
+
+// Is reports whether a file is still what the call has left under the name.
+func (c Changes) Is(name string, info fs.FileInfo) bool {
+	stamp, known := c.stamps[name]
+	return known && stamp.Same(StampOf(info))
 }
 
 // Watch is a look at a directory before a call.
@@ -72,7 +80,7 @@ func (w *Watch) End(ctx context.Context) Changes {
 		return Changes{Unread: err}
 	}
 	defer root.Close()
-	var changes Changes
+	changes := Changes{stamps: map[string]Stamp{}}
 	for _, name := range w.wanted.Named {
 		w.sort(root, name, &changes)
 	}
@@ -101,6 +109,9 @@ func (w *Watch) sort(root *os.Root, name string, changes *Changes) {
 		changes.Untouched = append(changes.Untouched, name)
 	default:
 		changes.Made = append(changes.Made, name) // whoever opens it sees what else is wrong with it
+		if err == nil {
+			changes.stamps[name] = StampOf(info)
+		}
 	}
 }
 
@@ -110,5 +121,8 @@ func (w *Watch) find(after *snapshot, changes *Changes) {
 	found := slices.DeleteFunc(after.since(w.all), func(name string) bool { return slices.Contains(w.wanted.Named, name) })
 	if changes.Shared = len(found) > 0 && w.visit.shared(); !changes.Shared {
 		changes.Found = found
+		for _, name := range found {
+			changes.stamps[name] = after.files[name]
+		}
 	}
 }

@@ -71,6 +71,16 @@ func TestWhatIsNewOrOtherThanBeforeIsFoundAndNothingElse(t *testing.T) {
 	if changes.Partial || changes.Shared || changes.Unread != nil {
 		t.Errorf("got %+v", changes)
 	}
+	for _, name := range []string{"named", "grown", "same"} { // the last of which the call has nothing to do with
+		info, err := os.Stat(filepath.Join(dir, name))
+		if err != nil || changes.Is(name, info) != (name != "same") {
+			t.Errorf("%s is what the call has left: %t, %v", name, name == "same", err)
+		}
+	}
+	write(t, dir, "grown", "changed again")
+	if info, err := os.Stat(filepath.Join(dir, "grown")); err != nil || changes.Is("grown", info) {
+		t.Errorf("what has changed again is taken for the call's: %v", err)
+	}
 }
 
 func TestOnlyWhatIsNamedIsLookedAtWhereNothingIsToBeFound(t *testing.T) {
