@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -29,12 +30,16 @@ var resultSchema = compact(`{
 		"timed_out": {"type": "boolean"},
 		"files": {"type": "array", "items": {
 			"type": "object",
-			"properties": {"path": {"type": "string"}, "bytes": {"type": "integer"}, "mime_type": {"type": "string"}},
-			"required": ["path", "bytes", "mime_type"]
+			"properties": {"path": {"type": "string"}, "bytes": {"type": "integer"}, "mime_type": {"type": "string"}, "uri": {"type": "string"}},
+			"required": ["path", "bytes", "mime_type", "uri"]
 		}}
 	},
 	"required": ["exit_code", "stdout", "stderr", "duration_ms", "truncated"]
 }`)
+
+// autoSchema is resultSchema with what [skills.OutputAuto] adds.
+var autoSchema = json.RawMessage(strings.Replace(string(resultSchema), `"stderr":{`,
+	`"json":{"type":["object","array"],"description":"standard output, where that is JSON"},"stderr":{`, 1))
 
 // compact leaves out the spaces, which the encoder would have to look for in each tool of each list.
 func compact(text string) json.RawMessage {
@@ -50,8 +55,11 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 	tool := mcp.NewToolWithRawSchema(skill.Name, skill.Description, skill.InputSchema)
 	tool.Title = skill.Title
 	tool.RawOutputSchema = resultSchema
-	if skill.OutputSchema != nil {
+	switch {
+	case skill.OutputSchema != nil:
 		tool.RawOutputSchema = skill.OutputSchema
+	case skill.Output == skills.OutputAuto:
+		tool.RawOutputSchema = autoSchema
 	}
 	tool.Annotations = mcp.ToolAnnotation{
 		ReadOnlyHint:    skill.Annotations.ReadOnly,
@@ -71,7 +79,11 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 }
 
 // Tools returns what clients are told about skills.
-func Tools(all []*skills.Skill) ([]mcp.Tool, error) {
+func Tools(all []*skills.Skill, listing skills.Listing) ([]mcp.Tool, error) {
+	if listing == skills.ListSearch {
+		find, call := finderTools(len(all))
+		return []mcp.Tool{call, find}, nil // in the order of their names
+	}
 	tools := make([]mcp.Tool, 0, len(all))
 	for _, skill := range all {
 		tool, err := newTool(skill)

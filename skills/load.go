@@ -93,6 +93,8 @@ func (l *loader) file(root tomldoc.Table) {
 	for _, table := range root.Tables("skills") {
 		l.skill(table)
 	}
+	l.prompts(root)
+	l.server(root)
 	root.Done()
 }
 

@@ -17,7 +17,7 @@ func (c *command) serve() *cobra.Command {
 	var options mcpserver.Options
 	var overHTTP httpFlags
 	var idle runtime.IdleLimits
-	var idleMemory string
+	var idleMemory, listing string
 	var watching bool
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -31,6 +31,11 @@ func (c *command) serve() *cobra.Command {
 			if idle.Memory, err = skills.ParseSize(idleMemory); err != nil {
 				return usage(`write it like "256m" or "1g"`, "--max-idle-memory: %w", err)
 			}
+			if cmd.Flags().Changed("tools") {
+				if c.listing, err = skills.ParseListing(listing); err != nil {
+					return usage("", "--tools: %w", err)
+				}
+			}
 			usual := c.collectLess()
 			a, err := c.loadWithEngine(idle)
 			if err != nil {
@@ -38,13 +43,14 @@ func (c *command) serve() *cobra.Command {
 			}
 			c.reportRefused(a)
 			rebuilds := newRebuilds(a.runtime, a.log)
-			options.Skills, options.Workdir = a.vetted, a.workdir
+			options.Skills, options.Prompts, options.Listing, options.Workdir = a.vetted, a.set.Prompts, a.listing, a.workdir
 			options.Caller = mcpserver.Caller{Policy: a.policy, Runner: rebuilds}
 			options.Version, options.Hurry, options.Logger = version(), c.hurry, a.log
 			server, err := mcpserver.New(options)
 			if err != nil {
 				return err
 			}
+			defer server.Close()
 			// Nothing but protocol may reach standard output, whatever a library prints.
 			stdout := os.Stdout
 			os.Stdout = os.Stderr
@@ -74,6 +80,7 @@ func (c *command) serve() *cobra.Command {
 	flags.IntVar(&options.MaxQueue, "max-queue", 0, "calls that wait for their turn; beyond it, skillet says that it is busy (default 1000)")
 	flags.IntVar(&idle.Containers, "max-idle", runtime.DefaultIdle, "containers kept started for calls to come, of all skills together; 0 for none")
 	flags.StringVar(&idleMemory, "max-idle-memory", "1g", "memory that they may take together, at 8 MiB each")
+	flags.StringVar(&listing, "tools", "", "list all tools, or with search two that find and call them (default what the skills file says, else all)")
 	flags.BoolVar(&watching, "watch", true, "take over changes of the skills file, the policy file and the Dockerfiles while serving")
 	flags.DurationVar(&options.Grace, "grace", 10*time.Second, "how long calls in flight may go on when the client leaves or skillet is told to stop")
 	overHTTP.register(flags)
