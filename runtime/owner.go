@@ -70,7 +70,7 @@ const (
 	labelHost       = "skillet.host"
 	labelPID        = "skillet.pid"
 	labelStarted    = "skillet.started"
-	labelLifetime   = "skillet.lifetime"   // seconds after its creation in which it has to be gone; 0 for no limit
+	labelLifetime   = "skillet.lifetime"   // seconds after its creation in which it has to be gone, its wait for a call included; 0 for no limit
 	labelSupervised = "skillet.supervised" // it ends by itself, and the engine removes it then
 	labelKeep       = "skillet.keep"       // it is to stay, stopped
 )

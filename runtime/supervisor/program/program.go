@@ -158,7 +158,8 @@ func (p *program) passOn(signal syscall.Signal) {
 	p.signal(signal)
 }
 
-// signal sends the program a signal. It is not reaped yet, so the number is still its own.
+// signal sends the program a signal. Where it has just ended and was reaped, its number is nobody's, or that of another process of
+// the container, which is about to be killed anyway.
 func (p *program) signal(signal syscall.Signal) { _ = syscall.Kill(p.pid, signal) }
 
 // killAll kills all processes of the container but the supervisor: it is the first one of its PID namespace, and -1 means all

@@ -67,6 +67,9 @@ func (o OrderFrame) Encode() []byte {
 	return b
 }
 
+// Fits tells whether an order is not too large to be sent.
+func (o OrderFrame) Fits() bool { return len(o.Encode()) <= MaxOrder }
+
 // DecodeOrder reads an order.
 func DecodeOrder(b []byte) (OrderFrame, error) {
 	r := reader{rest: b}
