@@ -3,7 +3,10 @@ package mcpserver
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
+	"slices"
 
+	"skillet/mcpserver/workdir"
 	"skillet/policy"
 	"skillet/runtime"
 	"skillet/skills"
@@ -18,6 +21,8 @@ type Runner interface {
 type Caller struct {
 	Policy *policy.Policy
 	Runner Runner
+
+	traffic *workdir.Traffic // of all calls of a server; nil when there is one call only
 }
 
 // Call makes one call, in a container of its own. The error is [skills.ArgErrors], [policy.DeniedErrors] or one of package
@@ -30,7 +35,14 @@ func (c Caller) Call(ctx context.Context, skill *skills.Skill, arguments json.Ra
 	if outcome.Invocation.Session != "" {
 		return Outcome{}, skills.ArgErrors{{Skill: skill.Name, Param: "session", Reason: "is for clients of skillet serve: this call has nobody to keep a container for"}}
 	}
-	outcome.Result, err = c.Runner.Run(ctx, plan, io)
+	return c.run(ctx, outcome, plan, io, c.Runner)
+}
+
+// run makes a call that was prepared, in a container that a runner provides.
+func (c Caller) run(ctx context.Context, outcome Outcome, plan policy.Plan, io runtime.IO, by Runner) (_ Outcome, err error) {
+	watch := c.watch(ctx, outcome.Skill, outcome.Invocation, plan)
+	outcome.Result, err = by.Run(ctx, plan, io)
+	outcome.Changes = watch.End(ctx)
 	return outcome, err
 }
 
@@ -44,9 +56,27 @@ func (c Caller) prepare(skill *skills.Skill, arguments json.RawMessage) (Outcome
 	return Outcome{Skill: skill, Invocation: invocation}, plan, err
 }
 
+// watch looks at the working directory before a call that can write there; nil for others.
+func (c Caller) watch(ctx context.Context, skill *skills.Skill, invocation skills.Invocation, plan policy.Plan) *workdir.Watch {
+	writes := slices.ContainsFunc(plan.Container().Mounts, func(mount policy.Mount) bool {
+		return mount.Type == policy.MountBind && !mount.ReadOnly && (within(mount.Source, invocation.Workdir) || within(invocation.Workdir, mount.Source))
+	})
+	if !writes && len(invocation.Outputs) == 0 {
+		return nil
+	}
+	return c.traffic.Begin(ctx, invocation.Workdir, workdir.Wanted{Named: invocation.Outputs, Find: writes && skill.FindsFiles()})
+}
+
+// within reports whether a path is a directory or lies below it. Both are canonical.
+func within(path, directory string) bool {
+	relative, err := filepath.Rel(directory, path)
+	return directory != "" && err == nil && filepath.IsLocal(relative)
+}
+
 // Outcome is what became of a call that was started.
 type Outcome struct {
 	Skill      *skills.Skill
 	Invocation skills.Invocation
 	Result     runtime.Result
+	Changes    workdir.Changes // in the working directory
 }

@@ -185,9 +185,9 @@ func (k *keptSession) leave(why string) {
 	k.End(ended, why)
 }
 
-// call makes one call of a session. Where a new session's first call fails, there is no session.
-func (k *keptSession) call(ctx context.Context, plan policy.Plan, io runtime.IO) (runtime.Result, error) {
-	result, err := k.Run(ctx, plan, io)
+// Run makes one call of a session. Where a new session's first call fails, there is no session.
+func (k *keptSession) Run(ctx context.Context, plan policy.Plan, io runtime.IO) (runtime.Result, error) {
+	result, err := k.Session.Run(ctx, plan, io)
 	if err != nil && k.new {
 		k.leave("its first call has failed")
 	}

@@ -13,6 +13,7 @@ import (
 	"skillet/mcpserver"
 	"skillet/policy"
 	"skillet/runtime"
+	"skillet/skills"
 )
 
 // fakeSession stands in for a container that is kept: it counts its calls, and does what its calls say.
@@ -217,6 +218,21 @@ func TestTheToolThatEndsSessionsIsThereWhereThereAreSome(t *testing.T) {
 	if got := names(server); !slices.Equal(got, []string{"session_end", "x", "y", "z"}) {
 		t.Errorf("got %v", got)
 	}
+	p, err := policy.New(policy.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	offer := mcpserver.Offer{Skills: parse(t, t.TempDir(), withSessions), Policy: p, Listing: skills.ListSearch}
+	if err := server.Replace(offer); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(server); !slices.Equal(got, []string{"call_skill", "find_skill", "session_end"}) {
+		t.Errorf("with two tools for all: %v", got)
+	}
+	r := call(t, server, "call_skill", map[string]any{"name": "x", "arguments": map[string]any{"text": "a", "session": "new"}})
+	if handle := sessionOf(t, r); handle == "" {
+		t.Errorf("by another name: %+v", r)
+	}
 	server, _ = newSessionServer(t, echo)
 	if got := names(server); !slices.Equal(got, []string{"x"}) {
 		t.Errorf("without sessions: %v", got)
@@ -232,7 +248,7 @@ func TestSessionsOutliveAReloadUnlessTheirContainersWouldBeOthers(t *testing.T) 
 	opens(t, server)
 	reload := func(config string, by *policy.Policy) {
 		t.Helper()
-		if err := server.SetSkills(parse(t, t.TempDir(), config), by); err != nil {
+		if err := server.Replace(mcpserver.Offer{Skills: parse(t, t.TempDir(), config), Policy: by}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -20,6 +20,20 @@ type queue struct {
 	maxWaiting int
 }
 
+// maxReads is how many resources are read at a time. Each holds some megabytes until its answer is written.
+const maxReads = 4
+
+// queueOf returns the queue in which a request has to wait, nil for none.
+func (s *Server) queueOf(method string) *queue {
+	switch method {
+	case string(mcp.MethodToolsCall):
+		return s.queue
+	case string(mcp.MethodResourcesRead):
+		return s.reads
+	}
+	return nil
+}
+
 // newQueue makes a queue; 0 stands for the defaults. Starting containers keeps the processors busy at two calls for each,
 // and most calls also wait for something else.
 func newQueue(maxRunning, maxWaiting int) *queue {
@@ -129,10 +143,11 @@ func withPlace(ctx context.Context, p *place, err error) context.Context {
 
 // takePlace takes a place for a request that needs one, and returns what gives it back.
 func (s *Server) takePlace(ctx context.Context, method string) (context.Context, func()) {
-	if method != string(mcp.MethodToolsCall) {
+	queue := s.queueOf(method)
+	if queue == nil {
 		return ctx, func() {}
 	}
-	place, err := s.queue.enter()
+	place, err := queue.enter()
 	if err != nil {
 		return withPlace(ctx, nil, err), func() {}
 	}

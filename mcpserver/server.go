@@ -7,11 +7,14 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"skillet/mcpserver/spool"
+	"skillet/mcpserver/workdir"
 	"skillet/policy"
 	"skillet/runtime"
 	"skillet/skills"
@@ -19,7 +22,9 @@ import (
 
 // Options say what a server offers.
 type Options struct {
-	Skills        []*skills.Skill // vetted: what is listed, until [Server.SetSkills]
+	Skills        []*skills.Skill  // vetted: what is offered, until [Server.Replace]
+	Prompts       []*skills.Prompt // likewise
+	Listing       skills.Listing   // likewise; "" for all
 	Caller        Caller
 	Workdir       string // named to clients, whose models give paths relative to it
 	Version       string
@@ -41,14 +46,24 @@ type Server struct {
 	options Options
 	log     *slog.Logger
 	mcp     *server.MCPServer
-	queue   *queue
+	queue   *queue // of calls
+	reads   *queue // of resources
+	ledger  *ledger
+	spool   *spool.Store
+	traffic workdir.Traffic
+	skills  atomic.Pointer[[]*skills.Skill] // those of the tools
+	prompts atomic.Pointer[[]*skills.Prompt]
+	docs    atomic.Pointer[map[string]string] // texts by URI
 
 	sessions *sessionTable
 }
 
 // New makes a server.
 func New(options Options) (*Server, error) {
-	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue)}
+	s := &Server{
+		options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue),
+		reads: newQueue(maxReads, options.MaxQueue), ledger: newLedger(), spool: spool.New(spool.DefaultLimits()),
+	}
 	s.sessions = newSessionTable(options.OpenSession, options.MaxSessions)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -59,8 +74,15 @@ func New(options Options) (*Server, error) {
 		server.WithInstructions(instructions(options)),
 		server.WithToolCapabilities(true),
 		server.WithToolHandlerMiddleware(refuse),
+		server.WithResourceCapabilities(false, true),
+		server.WithPromptCapabilities(true),
+		server.WithCompletions(),
+		server.WithPromptCompletionProvider((*promptCompleter)(s)),
+		server.WithResourceCompletionProvider((*resourceCompleter)(s)),
 	)
-	if err := s.SetSkills(options.Skills, options.Caller.Policy); err != nil {
+	s.addResources()
+	offer := Offer{Skills: options.Skills, Prompts: options.Prompts, Listing: options.Listing, Policy: options.Caller.Policy}
+	if err := s.Replace(offer); err != nil {
 		return nil, err
 	}
 	if options.Extend != nil {
@@ -69,24 +91,37 @@ func New(options Options) (*Server, error) {
 	return s, nil
 }
 
-// SetSkills replaces all tools at once, and the policy that judges their calls, and tells the clients that want to know. Calls
-// that have come before, those that wait for their turn included, run as they were meant, under the policy of that time.
-// When it fails, nothing has changed.
-func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
-	caller := Caller{Policy: by, Runner: s.options.Caller.Runner}
-	tools := make([]server.ServerTool, 0, len(vetted))
-	for _, skill := range vetted {
+// Offer is what a server offers at a time.
+type Offer struct {
+	Skills  []*skills.Skill // vetted
+	Prompts []*skills.Prompt
+	Listing skills.Listing
+	Policy  *policy.Policy // judges the calls
+}
+
+// Replace replaces all that is offered at once, and tells the clients that want to know. Calls that have come before, those
+// that wait for their turn included, run as they were meant, under the policy of that time. When it fails, nothing has changed.
+func (s *Server) Replace(offer Offer) error {
+	caller := Caller{Policy: offer.Policy, Runner: s.options.Caller.Runner, traffic: &s.traffic}
+	tools := make([]server.ServerTool, 0, len(offer.Skills))
+	for _, skill := range offer.Skills {
 		tool, err := newTool(skill)
 		if err != nil {
 			return err
 		}
 		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill, caller)})
 	}
-	if hasSessions(vetted) {
+	if offer.Listing == skills.ListSearch {
+		tools = s.newFinder(offer.Skills, caller).tools()
+	}
+	if hasSessions(offer.Skills) {
 		tools = append(tools, s.sessionEnd())
 	}
 	s.mcp.SetTools(tools...)
-	s.sessions.review(vetted, by)
+	s.setDocs(offer.Skills)
+	s.setPrompts(offer.Prompts)
+	s.skills.Store(&offer.Skills)
+	s.sessions.review(offer.Skills, offer.Policy)
 	return nil
 }
 
@@ -97,41 +132,49 @@ func instructions(options Options) string {
 	}
 	return fmt.Sprintf("Each tool runs a command-line program in a fresh container that is removed afterwards. "+
 		"Paths in arguments are relative to the working directory, %s on the host; files outside it do not exist for the tools. "+
-		"%s A result has the exit code, standard output and standard error.", options.Workdir, kept)
+		"%s A result has the exit code, standard output and standard error. "+
+		"Files that a call made, and output that is too long for a result, are resources whose URIs the result has.", options.Workdir, kept)
 }
 
 // handler answers the calls of one skill.
 func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerFunc {
-	return func(ctx context.Context, request mcp.CallToolRequest) (result *mcp.CallToolResult, err error) {
-		begun := time.Now()
-		defer func() {
-			// The library would send the panic's text to the client.
-			if panicked := recover(); panicked != nil {
-				s.log.Error("a call panicked", "tool", skill.Name, "panic", panicked, "stack", string(debug.Stack()))
-				result, err = failure("skillet itself failed in this call; its log says more"), nil
-			}
-		}()
-		progress := s.newProgress(ctx, skill)
-		defer progress.stop()
-		if err := myTurn(ctx); err != nil {
-			return failure(explain(err)), nil
-		}
-		progress.running()
-		outcome, session, err := s.perform(ctx, caller, skill, request.Params.RawArguments, progress.listen())
-		took := time.Since(begun).Round(time.Millisecond)
-		log := s.log
-		if client := clientOf(ctx); client != "" {
-			log = log.With("client", client)
-		}
-		if err != nil {
-			log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
-		} else {
-			log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
-		}
-		result = toResult(outcome, err)
-		session.mark(result)
-		return result, nil
+	return func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return s.call(ctx, skill, caller, request.Params.RawArguments), nil
 	}
+}
+
+// call makes a call of one skill, under whatever name it was asked for.
+func (s *Server) call(ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage) (result *mcp.CallToolResult) {
+	begun := time.Now()
+	defer func() {
+		// The library would send the panic's text to the client.
+		if panicked := recover(); panicked != nil {
+			s.log.Error("a call panicked", "tool", skill.Name, "panic", panicked, "stack", string(debug.Stack()))
+			result = failure("skillet itself failed in this call; its log says more")
+		}
+	}()
+	progress := s.newProgress(ctx, skill)
+	defer progress.stop()
+	if err := myTurn(ctx); err != nil {
+		return failure(explain(err))
+	}
+	progress.running()
+	copies := s.newCopies()
+	defer copies.drop()
+	outcome, session, err := s.perform(ctx, caller, skill, arguments, copies.beside(progress.listen()))
+	took := time.Since(begun).Round(time.Millisecond)
+	log := s.log
+	if client := clientOf(ctx); client != "" {
+		log = log.With("client", client)
+	}
+	if err != nil {
+		log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
+	} else {
+		log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
+	}
+	result = s.toResult(ctx, outcome, err, copies)
+	session.mark(result)
+	return result
 }
 
 // perform makes a call, in a container of its own or in a session's, nil for none.
@@ -141,23 +184,27 @@ func (s *Server) perform(ctx context.Context, caller Caller, skill *skills.Skill
 		return Outcome{}, nil, err
 	}
 	if outcome.Invocation.Session == "" {
-		outcome.Result, err = caller.Runner.Run(ctx, plan, io)
+		outcome, err = caller.run(ctx, outcome, plan, io, caller.Runner)
 		return outcome, nil, err
 	}
 	session, err := s.sessions.of(clientOf(ctx), outcome.Invocation, plan)
 	if err != nil {
 		return Outcome{}, nil, err
 	}
-	outcome.Result, err = session.call(ctx, plan, io)
+	outcome, err = caller.run(ctx, outcome, plan, io, session)
 	return outcome, session, err
 }
+
+// Close lets go of what calls have written. Nothing can be read after it.
+func (s *Server) Close() { s.spool.Close() }
 
 // errorKind names an error in the log without its text, which may quote what a program wrote.
 func errorKind(err error) string { return strings.TrimPrefix(fmt.Sprintf("%T", err), "*") }
 
 // Handle answers one JSON-RPC message; nil when none is owed.
 func (s *Server) Handle(ctx context.Context, message []byte) mcp.JSONRPCMessage {
-	response := s.mcp.HandleMessage(withProgressToken(ctx, message), message)
+	code := 0
+	response := withCode(s.mcp.HandleMessage(withVerdict(withProgressToken(ctx, message), &code), message), code)
 	if failed, ok := response.(mcp.JSONRPCError); ok && failed.Error.Data == nil {
 		return withSubject(failed, message)
 	}

@@ -30,15 +30,21 @@ var resultSchema = compact(`{
 		"timed_out": {"type": "boolean"},
 		"files": {"type": "array", "items": {
 			"type": "object",
-			"properties": {"path": {"type": "string"}, "bytes": {"type": "integer"}, "mime_type": {"type": "string"}},
-			"required": ["path", "bytes", "mime_type"]
+			"properties": {"path": {"type": "string"}, "bytes": {"type": "integer"}, "mime_type": {"type": "string"}, "uri": {"type": "string"}},
+			"required": ["path", "bytes", "mime_type", "uri"]
 		}}
 	},
 	"required": ["exit_code", "stdout", "stderr", "duration_ms", "truncated"]
 }`)
 
-// resultSchemaInSessions is that of skills with sessions.
-var resultSchemaInSessions = compact(strings.Replace(string(resultSchema), `"timed_out":`, `"session":{"type":"string"},"timed_out":`, 1))
+// autoSchema is resultSchema with what [skills.OutputAuto] adds.
+var autoSchema = json.RawMessage(strings.Replace(string(resultSchema), `"stderr":{`,
+	`"json":{"type":["object","array"],"description":"standard output, where that is JSON"},"stderr":{`, 1))
+
+// inSessions is a schema of results with what sessions add.
+func inSessions(schema json.RawMessage) json.RawMessage {
+	return json.RawMessage(strings.Replace(string(schema), `"timed_out":`, `"session":{"type":"string"},"timed_out":`, 1))
+}
 
 // compact leaves out the spaces, which the encoder would have to look for in each tool of each list.
 func compact(text string) json.RawMessage {
@@ -54,11 +60,14 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 	tool := mcp.NewToolWithRawSchema(skill.Name, skill.Description, skill.InputSchema)
 	tool.Title = skill.Title
 	tool.RawOutputSchema = resultSchema
-	if skill.Session {
-		tool.RawOutputSchema = resultSchemaInSessions
-	}
-	if skill.OutputSchema != nil {
+	switch {
+	case skill.OutputSchema != nil:
 		tool.RawOutputSchema = skill.OutputSchema
+	case skill.Output == skills.OutputAuto:
+		tool.RawOutputSchema = autoSchema
+	}
+	if skill.Session && skill.OutputSchema == nil {
+		tool.RawOutputSchema = inSessions(tool.RawOutputSchema)
 	}
 	tool.Annotations = mcp.ToolAnnotation{
 		ReadOnlyHint:    skill.Annotations.ReadOnly,
@@ -78,7 +87,11 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 }
 
 // Tools returns what clients are told about skills.
-func Tools(all []*skills.Skill) ([]mcp.Tool, error) {
+func Tools(all []*skills.Skill, listing skills.Listing) ([]mcp.Tool, error) {
+	if listing == skills.ListSearch {
+		find, call := finderTools(len(all))
+		return []mcp.Tool{call, find}, nil // in the order of their names
+	}
 	tools := make([]mcp.Tool, 0, len(all))
 	for _, skill := range all {
 		tool, err := newTool(skill)

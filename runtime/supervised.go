@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 	"time"
@@ -62,7 +63,12 @@ func newOrder(c policy.Container, image imageFacts) (wire.OrderFrame, error) {
 		return wire.OrderFrame{}, &StartError{Skill: c.Skill, Image: c.Image, Reason: OtherReason, ExitCode: 125,
 			Detail: "no command specified, neither by the image nor by the skill"}
 	}
-	order := wire.OrderFrame{Args: argv, Env: image.environment(c), Input: c.Stdin != nil}
+	order := wire.OrderFrame{Args: argv, Env: image.environment(c), Input: c.Stdin != nil, Boot: boot()}
+	for _, m := range c.Mounts {
+		if device, inode, ok := fileNumbers(m.Judged()); ok {
+			order.Mounts = append(order.Mounts, wire.Mounted{Target: m.Target, Device: device, Inode: inode})
+		}
+	}
 	if !order.Fits() {
 		return wire.OrderFrame{}, &StartError{Skill: c.Skill, Image: c.Image, Program: argv[0], Reason: OtherReason, ExitCode: 126,
 			Detail: "argument list too long"}
@@ -159,7 +165,7 @@ func (x *execution) conclude(e wire.ExitFrame, failure error) error {
 		x.result.ExitCode, x.result.Signal = e.Code, ""
 	case wire.Signalled, wire.OutOfTime:
 		x.result.ExitCode, x.result.Signal = 128+e.Code, signalName(128+e.Code)
-	case wire.NotStarted:
+	case wire.NotStarted, wire.WrongMount:
 		x.result.ExitCode = -1
 		if failure == nil {
 			return refused(x.spec, e)
@@ -180,6 +186,11 @@ func (x *execution) conclude(e wire.ExitFrame, failure error) error {
 func refused(c policy.Container, e wire.ExitFrame) *StartError {
 	program, text, _ := strings.Cut(e.Text, ": ")
 	failed := &StartError{Skill: c.Skill, Image: c.Image, Program: program, Reason: OtherReason, ExitCode: 126, Detail: e.Text}
+	if e.How == wire.WrongMount {
+		failed.Reason, failed.ExitCode, failed.Program = BadMount, 125, ""
+		failed.Detail = fmt.Sprintf("at %s another file or directory is mounted than the policy has judged, so somebody has replaced it in the meantime. Try again", e.Text)
+		return failed
+	}
 	// Errors of Linux, whatever this runs on: errno(3).
 	const noEntry, noPermission, noAccess, noExec, isDirectory = 2, 1, 13, 8, 21
 	switch e.Code {

@@ -101,6 +101,8 @@ func (l *loader) file(root tomldoc.Table) {
 		l.skill(table)
 	}
 	l.reserve()
+	l.prompts(root)
+	l.server(root)
 	root.Done()
 }
 

@@ -15,8 +15,10 @@ type ParseErrors = tomldoc.Errors
 
 // Set is a whole skills.toml.
 type Set struct {
-	File   string
-	Skills []*Skill // in the order of the file
+	File    string
+	Skills  []*Skill  // in the order of the file
+	Prompts []*Prompt // likewise
+	Listing Listing
 }
 
 // Skill is one tool: what a model is told about it, and how a call of it becomes an [Invocation].
@@ -33,6 +35,8 @@ type Skill struct {
 	Success      []int           // exit codes that are no failure
 	Progress     *Progress       // how a call's output says how far it has come; nil when it does not
 	Session      bool            // calls can share a container, see [Invocation]
+	Docs         string          // what the file named by `docs` says
+	Examples     []Example
 
 	raw          bool
 	parameters   []*parameter
@@ -44,6 +48,8 @@ type Skill struct {
 	outputs      [][]piece // paths of files that a call makes
 	mountTarget  string    // where the working directory is in the container, "" when it is not mounted
 	prototype    Invocation
+
+	mountReadOnly bool
 }
 
 // Annotations are MCP's hints about a tool (schema 2025-11-25, ToolAnnotations); nil means that nothing was said.
@@ -58,7 +64,8 @@ type Output string
 const (
 	OutputText  Output = "text"  // standard output and standard error as text
 	OutputJSON  Output = "json"  // standard output is JSON and becomes the structured content
-	OutputFiles Output = "files" // the files named by `outputs`
+	OutputFiles Output = "files" // the files named by `outputs`, or else those that are found to be new or changed
+	OutputAuto  Output = "auto"  // all of this, as far as it is there
 )
 
 // Prototype returns an invocation without a caller's arguments: the image, mounts, limits and flags that every call of
@@ -67,6 +74,11 @@ func (s *Skill) Prototype() Invocation { return s.prototype.clone() }
 
 // Succeeded reports whether an exit code is no failure.
 func (s *Skill) Succeeded(exitCode int) bool { return slices.Contains(s.Success, exitCode) }
+
+// FindsFiles reports whether a call returns what it has made or changed in the working directory without having named it.
+func (s *Skill) FindsFiles() bool {
+	return s.Output == OutputAuto || s.Output == OutputFiles && len(s.outputs) == 0
+}
 
 // Raw reports whether the skill takes `args` and `stdin` as they are, for want of parameters of its own.
 func (s *Skill) Raw() bool { return s.raw }

@@ -22,7 +22,7 @@ func (c *command) list() *cobra.Command {
 			}
 			c.reportRefused(a)
 			if asJSON {
-				tools, err := mcpserver.Tools(a.vetted)
+				tools, err := mcpserver.Tools(a.vetted, a.listing)
 				if err != nil {
 					return err
 				}

@@ -14,6 +14,7 @@
 //   - program.go: the child and its pipes
 //   - reap.go: processes that end
 //   - input.go, output.go: what it reads and writes
+//   - mounts.go: whether what is mounted is what was judged
 //   - stay.go: one order after the other
 //   - harden.go: why the program cannot get at the supervisor
 package main

@@ -39,6 +39,11 @@ func (e *startError) Error() string { return e.name + ": " + e.err.Error() }
 
 func (e *startError) Unwrap() error { return e.err }
 
+// mountError is that another file is mounted than was ordered.
+type mountError struct{ target string }
+
+func (e *mountError) Error() string { return e.target }
+
 // preparation is a program that can be started. It is made while skillet's word to start it is on its way.
 type preparation struct {
 	order                 wire.OrderFrame
@@ -67,6 +72,9 @@ func prepare(order wire.OrderFrame) *preparation {
 	p.stdout, p.stderr = p.pipes.output(), p.pipes.output()
 	if p.pipes.err != nil {
 		p.err = &startError{"pipe", p.pipes.err}
+	}
+	if target := wrongMount(order); target != "" {
+		p.err = &mountError{target}
 	}
 	return p
 }
@@ -139,7 +147,10 @@ func find(name string, env []string) (string, error) {
 func notStarted(err error) wire.ExitFrame {
 	exit := wire.ExitFrame{How: wire.NotStarted, Text: err.Error()}
 	var errno syscall.Errno
+	var mount *mountError
 	switch {
+	case errors.As(err, &mount):
+		exit.How = wire.WrongMount
 	case errors.As(err, &errno):
 		exit.Code = int(errno)
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):

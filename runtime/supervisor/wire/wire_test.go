@@ -109,6 +109,7 @@ func TestOrdersAndExitsComeBackAsTheyWere(t *testing.T) {
 	for _, want := range []OrderFrame{
 		{Args: []string{"a"}, Env: []string{}},
 		{Args: []string{"a", "", "b c\n"}, Env: []string{"A=1", "B="}, Input: true, Limit: 3 * time.Second, Stay: time.Minute},
+		{Args: []string{"a"}, Env: []string{}, Boot: "b", Mounts: []Mounted{{"/x", 1, math.MaxUint64}, {"", 0, 0}}},
 	} {
 		if got, err := DecodeOrder(want.Encode()); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, want %+v: %v", got, want, err)
