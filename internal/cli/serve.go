@@ -36,6 +36,9 @@ func (c *command) serve() *cobra.Command {
 					return usage("", "--tools: %w", err)
 				}
 			}
+			if options.MaxSessions < 0 {
+				return usage("give a number, or 0 for none", "--max-sessions %d is no number of sessions", options.MaxSessions)
+			}
 			usual := c.collectLess()
 			a, err := c.loadWithEngine(idle)
 			if err != nil {
