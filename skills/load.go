@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"skillet/skills/tomldoc"
 )
@@ -56,6 +57,8 @@ type loader struct {
 	set   *Set              // what was read so far
 	names map[string]string // tool name -> table that has it
 
+	namedAsJobTools []tomldoc.Table
+
 	schemas map[string]lazySchema // of parameters, by their text
 }
 
@@ -64,6 +67,8 @@ type draft struct {
 	invocation Invocation
 	imageGiven bool // somewhere, be it wrongly
 	mountsLost bool // volumes were given that could not be read: what is mounted is not known
+	background bool
+	wait       time.Duration
 }
 
 func (d draft) clone() draft {
@@ -83,6 +88,7 @@ func (l *loader) file(root tomldoc.Table) {
 	}
 	if defaults, ok := root.Table("defaults"); ok {
 		readLimits(defaults, &l.base)
+		readPatience(defaults, &l.base)
 		readMemory(defaults, &l.base.invocation)
 		readCPUs(defaults, &l.base.invocation)
 		defaults.Done(tomldoc.Misplaced{Keys: dockerKeys, Hint: "only limits have a default for all skills"})
@@ -93,6 +99,7 @@ func (l *loader) file(root tomldoc.Table) {
 	for _, table := range root.Tables("skills") {
 		l.skill(table)
 	}
+	l.jobToolsAreFree()
 	root.Done()
 }
 
@@ -109,6 +116,7 @@ func (l *loader) skill(t tomldoc.Table) {
 			`write runtime = "docker", or leave the key out`)
 	}
 	readLimits(t, &d)
+	readPatience(t, &d)
 	l.dockerOf(t, &d)
 	l.source(t, &d)
 	l.variants(t, d)
@@ -187,6 +195,9 @@ func (l *loader) add(t tomldoc.Table, s *Skill) {
 		t.Fail("", fmt.Sprintf("gives the tool name %q, which %s has already", s.Name, taken), "rename one of the two")
 	default:
 		l.names[s.Name] = t.Header()
+		if slices.Contains(JobTools, s.Name) {
+			l.namedAsJobTools = append(l.namedAsJobTools, t)
+		}
 		l.set.Skills = append(l.set.Skills, s)
 	}
 }

@@ -3,6 +3,7 @@ package skills
 import (
 	"encoding/json"
 	"slices"
+	"time"
 
 	"skillet/skills/tomldoc"
 )
@@ -32,6 +33,9 @@ type Skill struct {
 	OutputSchema json.RawMessage // of the structured content when Output is OutputJSON, else nil
 	Success      []int           // exit codes that are no failure
 	Progress     *Progress       // how a call's output says how far it has come; nil when it does not
+
+	Background bool          // no call is waited for: each goes on as a job
+	Wait       time.Duration // calls that last longer go on as jobs; 0: all are waited for, unless Background
 
 	raw          bool
 	parameters   []*parameter
