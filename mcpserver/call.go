@@ -23,16 +23,28 @@ type Caller struct {
 // Call makes one call. The error is [skills.ArgErrors], [policy.DeniedErrors] or one of package runtime's; the result
 // has what there is by then.
 func (c Caller) Call(ctx context.Context, skill *skills.Skill, arguments json.RawMessage, io runtime.IO) (Outcome, error) {
-	invocation, err := skill.Bind(arguments)
-	if err != nil {
-		return Outcome{}, err
-	}
-	plan, err := c.Policy.Approve(invocation)
+	invocation, plan, err := c.approve(skill, arguments)
 	if err != nil {
 		return Outcome{}, err
 	}
 	result, err := c.Runner.Run(ctx, plan, io)
 	return Outcome{Skill: skill, Invocation: invocation, Result: result}, err
+}
+
+// Check says what is wrong with a call without making it. That nothing is now does not mean that nothing will be: the call
+// itself is judged when it is made.
+func (c Caller) Check(skill *skills.Skill, arguments json.RawMessage) error {
+	_, _, err := c.approve(skill, arguments)
+	return err
+}
+
+func (c Caller) approve(skill *skills.Skill, arguments json.RawMessage) (skills.Invocation, policy.Plan, error) {
+	invocation, err := skill.Bind(arguments)
+	if err != nil {
+		return skills.Invocation{}, policy.Plan{}, err
+	}
+	plan, err := c.Policy.Approve(invocation)
+	return invocation, plan, err
 }
 
 // Outcome is what became of a call that was started.

@@ -6,13 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
 	"skillet/policy"
+	"skillet/runtime"
 	"skillet/skills"
 )
 
@@ -37,11 +41,15 @@ type Server struct {
 	log     *slog.Logger
 	mcp     *server.MCPServer
 	queue   *queue
+	jobs    *jobs
+
+	listing  sync.Mutex  // held while the tools are replaced
+	jobTools atomic.Bool // they are listed
 }
 
 // New makes a server.
 func New(options Options) (*Server, error) {
-	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue)}
+	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue), jobs: newJobs()}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -74,8 +82,22 @@ func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
 		}
 		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill, caller)})
 	}
+	s.listing.Lock()
+	defer s.listing.Unlock()
+	jobs := s.offersJobTools(vetted)
+	if jobs {
+		tools = append(tools, s.jobToolHandlers()...)
+	}
+	s.jobTools.Store(jobs)
 	s.mcp.SetTools(tools...)
 	return nil
+}
+
+// offersJobTools tells whether the tools for jobs are listed: when a skill has jobs, and for as long as the files change to no
+// effect on it, while a job of a skill that had some is known.
+func (s *Server) offersJobTools(vetted []*skills.Skill) bool {
+	taken := slices.ContainsFunc(vetted, func(skill *skills.Skill) bool { return slices.Contains(skills.JobTools, skill.Name) })
+	return slices.ContainsFunc(vetted, (*skills.Skill).Jobs) || !taken && s.jobs.any()
 }
 
 func instructions(workdir string) string {
@@ -87,7 +109,6 @@ func instructions(workdir string) string {
 // handler answers the calls of one skill.
 func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerFunc {
 	return func(ctx context.Context, request mcp.CallToolRequest) (result *mcp.CallToolResult, err error) {
-		begun := time.Now()
 		defer func() {
 			// The library would send the panic's text to the client.
 			if panicked := recover(); panicked != nil {
@@ -95,24 +116,39 @@ func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerF
 				result, err = failure("skillet itself failed in this call; its log says more"), nil
 			}
 		}()
+		if skill.Jobs() {
+			return s.callAsJob(ctx, skill, caller, request.Params.RawArguments), nil
+		}
 		progress := s.newProgress(ctx, skill)
 		defer progress.stop()
-		if err := myTurn(ctx); err != nil {
-			return failure(explain(err)), nil
-		}
-		progress.running()
-		outcome, err := caller.Call(ctx, skill, request.Params.RawArguments, progress.listen())
-		took := time.Since(begun).Round(time.Millisecond)
-		log := s.log
-		if client := clientOf(ctx); client != "" {
-			log = log.With("client", client)
-		}
-		if err != nil {
-			log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
-		} else {
-			log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
-		}
-		return toResult(outcome, err), nil
+		return toResult(s.perform(ctx, skill, caller, request.Params.RawArguments, progress, progress.listen())), nil
+	}
+}
+
+// perform makes one call when it is its turn.
+func (s *Server) perform(
+	ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage, progress *progress, live runtime.IO,
+) (Outcome, error) {
+	begun := time.Now()
+	if err := myTurn(ctx); err != nil {
+		return Outcome{}, err
+	}
+	progress.running()
+	outcome, err := caller.Call(ctx, skill, arguments, live)
+	s.logCall(ctx, skill, outcome, err, begun)
+	return outcome, err
+}
+
+func (s *Server) logCall(ctx context.Context, skill *skills.Skill, outcome Outcome, err error, begun time.Time) {
+	took := time.Since(begun).Round(time.Millisecond)
+	log := s.log
+	if client := clientOf(ctx); client != "" {
+		log = log.With("client", client)
+	}
+	if err != nil {
+		log.Info("call failed", "tool", skill.Name, "error", errorKind(err), "took", took)
+	} else {
+		log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -53,6 +54,10 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 	if skill.OutputSchema != nil {
 		tool.RawOutputSchema = skill.OutputSchema
 	}
+	if skill.Jobs() {
+		tool.Description += whenJob(skill)
+		tool.RawOutputSchema = orJob(skill, tool.RawOutputSchema)
+	}
 	tool.Annotations = mcp.ToolAnnotation{
 		ReadOnlyHint:    skill.Annotations.ReadOnly,
 		DestructiveHint: skill.Annotations.Destructive,
@@ -70,6 +75,26 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 	return tool, nil
 }
 
+// whenJob tells a model what to expect of a tool with jobs.
+func whenJob(skill *skills.Skill) string {
+	if skill.Background {
+		return "\nA call returns the handle of a job at once; job_output has its result."
+	}
+	return fmt.Sprintf("\nA call that lasts longer than %s returns the handle of a job; job_output has its result.", skill.Wait)
+}
+
+// orJob is the schema of a result that may be the handle of a job.
+func orJob(skill *skills.Skill, result json.RawMessage) json.RawMessage {
+	switch {
+	case skill.Background:
+		return jobSchema
+	case bytes.Contains(result, []byte(`"$`)):
+		// References lead elsewhere from inside another schema. Nothing is promised rather than what is not so.
+		return json.RawMessage(`{"type":"object"}`)
+	}
+	return json.RawMessage(`{"type":"object","anyOf":[` + string(result) + `,` + string(jobSchema) + `]}`)
+}
+
 // Tools returns what clients are told about skills.
 func Tools(all []*skills.Skill) ([]mcp.Tool, error) {
 	tools := make([]mcp.Tool, 0, len(all))
@@ -79,6 +104,11 @@ func Tools(all []*skills.Skill) ([]mcp.Tool, error) {
 			return nil, err
 		}
 		tools = append(tools, tool)
+	}
+	if slices.ContainsFunc(all, (*skills.Skill).Jobs) {
+		for _, tool := range jobTools {
+			tools = append(tools, tool.definition())
+		}
 	}
 	return tools, nil
 }

@@ -21,23 +21,23 @@ func (c *command) list() *cobra.Command {
 				return err
 			}
 			c.reportRefused(a)
+			tools, err := mcpserver.Tools(a.vetted)
+			if err != nil {
+				return err
+			}
 			if asJSON {
-				tools, err := mcpserver.Tools(a.vetted)
-				if err != nil {
-					return err
-				}
 				encoder := json.NewEncoder(c.stdout)
 				encoder.SetEscapeHTML(false)
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(map[string]any{"tools": tools})
 			}
 			var rows [][]string
-			for _, skill := range a.vetted {
-				about := skill.Title
+			for _, tool := range tools {
+				about := tool.Title
 				if about == "" {
-					about, _, _ = strings.Cut(skill.Description, "\n")
+					about, _, _ = strings.Cut(tool.Description, "\n")
 				}
-				rows = append(rows, []string{skill.Name, about})
+				rows = append(rows, []string{tool.Name, about})
 			}
 			table(c.stdout, rows)
 			return nil

@@ -1,0 +1,109 @@
+package mcpserver
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+
+	"skillet/skills"
+)
+
+// errItself stands for a panic, whose text is nothing for clients.
+var errItself = errors.New("skillet itself failed in this call; its log says more")
+
+// errTooManyJobs refuses a call that could only become a job.
+var errTooManyJobs = fmt.Errorf("you have %d jobs under way already: wait for one with job_output, or end one with job_cancel", maxJobs)
+
+// callAsJob answers a call of a skill with jobs: with its result when it ends in time, else with a handle. Wrong arguments and
+// refusals are told at once. Cancelling the request ends the call for as long as no handle was given away.
+func (s *Server) callAsJob(ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage) *mcp.CallToolResult {
+	if busy, ok := ctx.Value(placeKey{}).(error); ok {
+		return failure(explain(busy))
+	}
+	if err := caller.Check(skill, arguments); err != nil {
+		s.logCall(ctx, skill, Outcome{}, err, time.Now())
+		return failure(explain(err))
+	}
+	j := s.beginJob(ctx, skill, caller, arguments)
+	if skill.Background {
+		if !s.jobs.give(j) {
+			return s.abandon(j, failure(errTooManyJobs.Error()))
+		}
+		return s.handle(ctx, j)
+	}
+	patience := time.NewTicker(skill.Wait)
+	defer patience.Stop()
+	for {
+		select {
+		case <-j.ended:
+			return j.end.result
+		case <-ctx.Done():
+			return s.abandon(j, nil)
+		case <-patience.C:
+			if s.jobs.give(j) { // else the client goes on waiting, as it would without `wait`
+				return s.handle(ctx, j)
+			}
+		}
+	}
+}
+
+// handle is the result that has the handle of a job, once it is good. From here on the request says nothing of its progress.
+func (s *Server) handle(ctx context.Context, j *job) *mcp.CallToolResult {
+	j.progress.silence()
+	if ctx.Err() != nil { // nobody will read it
+		return s.abandon(j, nil)
+	}
+	report, words := j.report(time.Now())
+	return &mcp.CallToolResult{StructuredContent: report, Content: []mcp.Content{mcp.NewTextContent(fmt.Sprintf(
+		"%s goes on as the job %s (%s). Get its result with job_output, with \"wait\" in seconds up to %d; see how it fares with job_status; end it with job_cancel.",
+		j.skill.Name, j.handle, words, maxJobWait))}}
+}
+
+// abandon ends a job that nobody can ask for, and returns what the call has come to, or another result.
+func (s *Server) abandon(j *job, instead *mcp.CallToolResult) *mcp.CallToolResult {
+	j.cancel()
+	<-j.ended
+	s.jobs.take(j)
+	if instead != nil {
+		return instead
+	}
+	return j.end.result
+}
+
+// beginJob begins a call. It has its request's place in the queue, and holds it until it has ended.
+func (s *Server) beginJob(ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage) *job {
+	j := s.jobs.newJob(clientOf(ctx), skill)
+	place, _ := ctx.Value(placeKey{}).(*place)
+	leave := place.share()
+	j.progress = s.follow(ctx, skill)
+	ctx, j.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	s.jobs.begin(j)
+	go func() {
+		defer j.cancel()
+		defer leave()
+		defer s.jobs.over(j)
+		defer j.progress.stop()
+		s.runJob(ctx, j, caller, arguments)
+	}()
+	return j
+}
+
+// runJob makes the call, and notes its end whatever happens.
+func (s *Server) runJob(ctx context.Context, j *job, caller Caller, arguments json.RawMessage) {
+	defer func() {
+		if panicked := recover(); panicked != nil {
+			s.log.Error("a call panicked", "tool", j.skill.Name, "panic", panicked, "stack", string(debug.Stack()))
+			j.finish(Outcome{}, errItself)
+		}
+	}()
+	live := j.progress.listen()
+	live.Stdout, live.Stderr = io.MultiWriter(live.Stdout, &j.stdout), io.MultiWriter(live.Stderr, &j.stderr)
+	outcome, err := s.perform(ctx, j.skill, caller, arguments, j.progress, live)
+	j.finish(outcome, err)
+}
