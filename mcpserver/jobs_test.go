@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -248,6 +249,7 @@ func TestCancellingTheRequestEndsTheCallUntilItsHandleWasGiven(t *testing.T) {
 		time.Sleep(11 * time.Second)
 		cancel(c.calls)
 		time.Sleep(time.Hour)
+		synctest.Wait()
 		if diff := cmp.Diff([]string{"61s false", "62s true"}, ended); diff != "" {
 			t.Error(diff)
 		}
@@ -379,6 +381,7 @@ func TestJobsHaveTheGracePeriodAndNoMore(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
 				ended := map[string]time.Duration{}
 				begun := time.Now()
 				ctx, cancel := context.WithCancel(t.Context())
@@ -387,6 +390,8 @@ func TestJobsHaveTheGracePeriodAndNoMore(t *testing.T) {
 					Skills: parse(t, t.TempDir(), withJobs("background = true")), Grace: 10 * time.Second, MaxConcurrent: 2,
 					Caller: mcpserver.Caller{Policy: baseline(t), Runner: work(func(ctx context.Context, argument string, live runtime.IO) (runtime.Result, error) {
 						result, err := sleeps(ctx, argument, live)
+						mu.Lock()
+						defer mu.Unlock()
 						ended[argument] = time.Since(begun)
 						return result, err
 					})},
@@ -519,4 +524,27 @@ func conforms(schema, value json.RawMessage) error {
 		return err
 	}
 	return compiled.Validate(instance)
+}
+
+func TestAClientKnowsNobodyElsesJobs(t *testing.T) {
+	url := serveOverHTTP(t, mcpserver.Options{
+		Skills: parse(t, t.TempDir(), withJobs("background = true")), Caller: mcpserver.Caller{Policy: baseline(t), Runner: work(sleeps)},
+	})
+	call := func(token, tool, arguments string) string {
+		_, messages := post(t, url, token, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"`+tool+`","arguments":`+arguments+`}}`)
+		return <-messages
+	}
+	job := regexp.MustCompile(`job-\w+-\w+`).FindString(call(alice, "x", `{"text":"1h"}`))
+	for _, tool := range []string{"job_status", "job_output", "job_cancel"} {
+		other, unknown := call(bob, tool, `{"job":"`+job+`"}`), call(bob, tool, `{"job":"`+strings.Repeat("x", len(job))+`"}`)
+		if !strings.Contains(other, `"isError":true`) || strings.ReplaceAll(other, job, "") != strings.ReplaceAll(unknown, strings.Repeat("x", len(job)), "") {
+			t.Errorf("%s: bob hears %s", tool, other)
+		}
+	}
+	if got := call(alice, "job_status", `{"job":"`+job+`"}`); !strings.Contains(got, `"state":"running"`) {
+		t.Errorf("alice hears %s", got)
+	}
+	if got := call(alice, "job_cancel", `{"job":"`+job+`"}`); !strings.Contains(got, `"state":"cancelled"`) {
+		t.Errorf("alice hears %s", got)
+	}
 }
