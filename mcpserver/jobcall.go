@@ -82,6 +82,9 @@ func (s *Server) beginJob(ctx context.Context, skill *skills.Skill, caller Calle
 	place, _ := ctx.Value(placeKey{}).(*place)
 	leave := place.share()
 	j.progress = s.follow(ctx, skill)
+	if place.number() == 0 { // it need not wait: what is said of it at once should not be that it does
+		j.progress.running()
+	}
 	ctx, j.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	s.jobs.begin(j)
 	go func() {
