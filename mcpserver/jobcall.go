@@ -30,11 +30,12 @@ func (s *Server) callAsJob(ctx context.Context, skill *skills.Skill, caller Call
 		s.logCall(ctx, skill, Outcome{}, err, time.Now())
 		return failure(explain(err))
 	}
-	j := s.beginJob(ctx, skill, caller, arguments)
+	j := s.jobs.newJob(clientOf(ctx), skill)
+	if skill.Background && !s.jobs.give(j) {
+		return failure(errTooManyJobs.Error())
+	}
+	s.begin(ctx, j, caller, arguments)
 	if skill.Background {
-		if !s.jobs.give(j) {
-			return s.abandon(j, failure(errTooManyJobs.Error()))
-		}
 		return s.handle(ctx, j)
 	}
 	patience := time.NewTicker(skill.Wait)
@@ -44,7 +45,7 @@ func (s *Server) callAsJob(ctx context.Context, skill *skills.Skill, caller Call
 		case <-j.ended:
 			return j.end.result
 		case <-ctx.Done():
-			return s.abandon(j, nil)
+			return s.abandon(j)
 		case <-patience.C:
 			if s.jobs.give(j) { // else the client goes on waiting, as it would without `wait`
 				return s.handle(ctx, j)
@@ -57,7 +58,7 @@ func (s *Server) callAsJob(ctx context.Context, skill *skills.Skill, caller Call
 func (s *Server) handle(ctx context.Context, j *job) *mcp.CallToolResult {
 	j.progress.silence()
 	if ctx.Err() != nil { // nobody will read it
-		return s.abandon(j, nil)
+		return s.abandon(j)
 	}
 	report, words := j.report(time.Now())
 	return &mcp.CallToolResult{StructuredContent: report, Content: []mcp.Content{mcp.NewTextContent(fmt.Sprintf(
@@ -65,23 +66,19 @@ func (s *Server) handle(ctx context.Context, j *job) *mcp.CallToolResult {
 		j.skill.Name, j.handle, words, maxJobWait))}}
 }
 
-// abandon ends a job that nobody can ask for, and returns what the call has come to, or another result.
-func (s *Server) abandon(j *job, instead *mcp.CallToolResult) *mcp.CallToolResult {
+// abandon ends a job that nobody can ask for, and returns what the call has come to.
+func (s *Server) abandon(j *job) *mcp.CallToolResult {
 	j.cancel()
 	<-j.ended
 	s.jobs.take(j)
-	if instead != nil {
-		return instead
-	}
 	return j.end.result
 }
 
-// beginJob begins a call. It has its request's place in the queue, and holds it until it has ended.
-func (s *Server) beginJob(ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage) *job {
-	j := s.jobs.newJob(clientOf(ctx), skill)
+// begin begins the call. It has its request's place in the queue, and holds it until it has ended.
+func (s *Server) begin(ctx context.Context, j *job, caller Caller, arguments json.RawMessage) {
 	place, _ := ctx.Value(placeKey{}).(*place)
 	leave := place.share()
-	j.progress = s.follow(ctx, skill)
+	j.progress = s.follow(ctx, j.skill)
 	if place.number() == 0 { // it need not wait: what is said of it at once should not be that it does
 		j.progress.running()
 	}
@@ -94,7 +91,6 @@ func (s *Server) beginJob(ctx context.Context, skill *skills.Skill, caller Calle
 		defer j.progress.stop()
 		s.runJob(ctx, j, caller, arguments)
 	}()
-	return j
 }
 
 // runJob makes the call, and notes its end whatever happens.

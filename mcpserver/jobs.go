@@ -29,6 +29,7 @@ const maxJobs = 100
 // this one, is told from one that is no more.
 type jobs struct {
 	instance string
+	none     func() // called when no job is known any more
 
 	mu       sync.Mutex
 	byHandle map[string]*job // that were given away
@@ -64,8 +65,8 @@ func (js *jobs) give(j *job) bool {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	given := 0
-	for other := range js.underWay {
-		if other.client == j.client && js.byHandle[other.handle] != nil {
+	for _, other := range js.byHandle {
+		if other.client == j.client && !other.over() {
 			given++
 		}
 	}
@@ -73,7 +74,7 @@ func (js *jobs) give(j *job) bool {
 		return false
 	}
 	js.byHandle[j.handle] = j
-	if !js.underWay[j] { // it has ended just now
+	if j.over() && !js.underWay[j] { // just now
 		js.keep(j)
 	}
 	return true
@@ -99,6 +100,7 @@ func (js *jobs) over(j *job) {
 	if js.byHandle[j.handle] != nil {
 		js.keep(j)
 	}
+	js.tellNone()
 }
 
 // keep keeps the result of a job. js.mu is held.
@@ -109,7 +111,15 @@ func (js *jobs) keep(j *job) {
 		js.mu.Lock()
 		defer js.mu.Unlock()
 		js.trim(time.Now())
+		js.tellNone()
 	})
+}
+
+// tellNone tells that no job is known, when that is so. js.mu is held.
+func (js *jobs) tellNone() {
+	if len(js.byHandle) == 0 && len(js.underWay) == 0 {
+		go js.none()
+	}
 }
 
 // trim lets go of what exceeds the bounds. js.mu is held.
@@ -140,21 +150,21 @@ func (js *jobs) find(client, handle string) (*job, *noJobError) {
 	if j := js.byHandle[handle]; j != nil && j.client == client {
 		return j, nil
 	}
-	return nil, &noJobError{Handle: handle, Lost: js.foreign(handle)}
+	return nil, &noJobError{Lost: js.foreign(handle)}
 }
 
 // foreign tells handles of other servers.
 func (js *jobs) foreign(handle string) bool {
 	parts := strings.Split(handle, "-")
-	return len(parts) == 3 && parts[0] == "job" && len(parts[1]) == len(js.instance) && parts[1] != js.instance
+	return len(parts) == 3 && parts[0] == "job" && len(parts[1]) == len(js.instance) && parts[1] != js.instance && len(parts[2]) == len(rand.Text())
 }
 
-// any tells whether a handle is good.
+// any tells whether a handle is good, or may become so.
 func (js *jobs) any() bool {
 	js.mu.Lock()
 	defer js.mu.Unlock()
 	js.trim(time.Now())
-	return len(js.byHandle) > 0
+	return len(js.byHandle)+len(js.underWay) > 0
 }
 
 // drain returns when no job is under way. Those that still are when ctx ends are cancelled. No call may begin any more.
@@ -186,17 +196,14 @@ const lastWords = 15 * time.Second
 
 // noJobError says that a handle is good for nothing.
 type noJobError struct {
-	Handle string
-	Lost   bool // it was another skillet's
+	Lost bool // it was another skillet's
 }
 
 func (e *noJobError) Error() string {
 	if e.Lost {
-		return fmt.Sprintf("%s was made by another run of skillet. When that ended, as at a restart, its program was ended with it, and its result is lost: "+
-			"make the call again if it can be repeated.", e.Handle)
+		return "This job was made by another run of skillet. When that ended, as at a restart, its program was ended with it, and its result is lost. " +
+			"Make the call again if it can be repeated."
 	}
-	return fmt.Sprintf("%s is not the handle of a job of yours, or not any more: a result is kept for %s after the end, and only the last %d are.",
-		e.Handle, minutes(keepFor), keepResults)
+	return fmt.Sprintf("This is not the handle of a job of yours, or not any more: a result is kept for %d minutes after the end, and only the last %d are.",
+		int(keepFor.Minutes()), keepResults)
 }
-
-func minutes(d time.Duration) string { return fmt.Sprintf("%d minutes", int(d.Minutes())) }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -59,6 +60,40 @@ func (t jobTool) definition() mcp.Tool {
 	readOnly, closed, yes := !t.ends, false, true
 	tool.Annotations = mcp.ToolAnnotation{ReadOnlyHint: &readOnly, DestructiveHint: &t.ends, IdempotentHint: &yes, OpenWorldHint: &closed}
 	return tool
+}
+
+// listing is what matters of the skills for the tools for jobs. They are listed when a skill has jobs, and while a job is known
+// whose skill had some before it changed.
+type listing struct {
+	sync.Mutex      // held while tools are replaced
+	jobs       bool // a skill has them
+}
+
+// replaceTools lists the tools of these skills, and what belongs to them.
+func (s *Server) replaceTools(vetted []*skills.Skill, tools []server.ServerTool) {
+	s.listing.Lock()
+	defer s.listing.Unlock()
+	s.listing.jobs = slices.ContainsFunc(vetted, (*skills.Skill).Jobs)
+	taken := slices.ContainsFunc(vetted, func(skill *skills.Skill) bool { return slices.Contains(skills.JobTools, skill.Name) })
+	listed := s.listing.jobs || !taken && s.jobs.any()
+	if listed {
+		tools = append(tools, s.jobToolHandlers()...)
+	}
+	s.jobTools.Store(listed)
+	s.mcp.SetTools(tools...)
+}
+
+// withoutJobs is told that no job is known any more.
+func (s *Server) withoutJobs() {
+	if !s.jobTools.Load() {
+		return
+	}
+	s.listing.Lock()
+	defer s.listing.Unlock()
+	if !s.listing.jobs && s.jobTools.Load() && !s.jobs.any() {
+		s.jobTools.Store(false)
+		s.mcp.DeleteTools(skills.JobTools...)
+	}
 }
 
 // jobToolHandlers are the tools as the library wants them.

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,13 +41,14 @@ type Server struct {
 	queue   *queue
 	jobs    *jobs
 
-	listing  sync.Mutex  // held while the tools are replaced
-	jobTools atomic.Bool // they are listed
+	listing  listing
+	jobTools atomic.Bool // those for jobs are listed
 }
 
 // New makes a server.
 func New(options Options) (*Server, error) {
 	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue), jobs: newJobs()}
+	s.jobs.none = s.withoutJobs
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -82,22 +81,8 @@ func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
 		}
 		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill, caller)})
 	}
-	s.listing.Lock()
-	defer s.listing.Unlock()
-	jobs := s.offersJobTools(vetted)
-	if jobs {
-		tools = append(tools, s.jobToolHandlers()...)
-	}
-	s.jobTools.Store(jobs)
-	s.mcp.SetTools(tools...)
+	s.replaceTools(vetted, tools)
 	return nil
-}
-
-// offersJobTools tells whether the tools for jobs are listed: when a skill has jobs, and for as long as the files change to no
-// effect on it, while a job of a skill that had some is known.
-func (s *Server) offersJobTools(vetted []*skills.Skill) bool {
-	taken := slices.ContainsFunc(vetted, func(skill *skills.Skill) bool { return slices.Contains(skills.JobTools, skill.Name) })
-	return slices.ContainsFunc(vetted, (*skills.Skill).Jobs) || !taken && s.jobs.any()
 }
 
 func instructions(workdir string) string {

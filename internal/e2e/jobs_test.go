@@ -182,7 +182,7 @@ func TestJobsBelongToTheClientThatMadeThem(t *testing.T) {
 	alice, bob := s.connect(t, newer, "0123456789abcdef"), s.connect(t, older, "fedcba9876543210")
 	handle := begin(t, alice, s.workdir, "echo hers; sleep 600")
 	for _, tool := range []string{"job_status", "job_output", "job_cancel"} {
-		if got := ask(t, bob, tool, handle, 0); !got.IsError || !strings.Contains(texts(got), "is not the handle of a job of yours") {
+		if got := ask(t, bob, tool, handle, 0); !got.IsError || !strings.Contains(texts(got), "not the handle of a job of yours") {
 			t.Errorf("%s: bob is told %s", tool, texts(got))
 		}
 	}
