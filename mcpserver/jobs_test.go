@@ -69,11 +69,7 @@ func TestACallBecomesAJobWhenItLastsLongerThanWait(t *testing.T) {
 		c.send("x", map[string]any{"text": "19s"})
 		c.say(`{"jsonrpc":"2.0","id":"long","method":"tools/call","params":{"name":"x","arguments":{"text":"60s"},"_meta":{"progressToken":"p"}}}`)
 		time.Sleep(19*time.Second + 500*time.Millisecond)
-		var before []string
-		for _, line := range c.heard() {
-			before = append(before, line)
-		}
-		if text := strings.Join(before, "|"); !strings.Contains(text, `"id":1,`) || strings.Contains(text, `"job"`) || !strings.Contains(text, "running for 10 s: begun") {
+		if text := strings.Join(c.heard(), "|"); !strings.Contains(text, `"id":1,`) || strings.Contains(text, `"job"`) || !strings.Contains(text, "running for 10 s: begun") {
 			t.Errorf("got %s", text)
 		}
 		time.Sleep(time.Minute)
