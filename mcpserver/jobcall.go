@@ -17,9 +17,6 @@ import (
 // errItself stands for a panic, whose text is nothing for clients.
 var errItself = errors.New("skillet itself failed in this call; its log says more")
 
-// errTooManyJobs refuses a call that could only become a job.
-var errTooManyJobs = fmt.Errorf("you have %d jobs under way already: wait for one with job_output, or end one with job_cancel", maxJobs)
-
 // callAsJob answers a call of a skill with jobs: with its result when it ends in time, else with a handle. Wrong arguments and
 // refusals are told at once. Cancelling the request ends the call for as long as no handle was given away.
 func (s *Server) callAsJob(ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage) *mcp.CallToolResult {
@@ -32,7 +29,7 @@ func (s *Server) callAsJob(ctx context.Context, skill *skills.Skill, caller Call
 	}
 	j := s.jobs.newJob(clientOf(ctx), skill)
 	if skill.Background && !s.jobs.give(j) {
-		return failure(errTooManyJobs.Error())
+		return failure(fmt.Sprintf("You have %d jobs under way already: wait for one with job_output, or end one with job_cancel.", s.jobs.most))
 	}
 	s.begin(ctx, j, caller, arguments)
 	if skill.Background {

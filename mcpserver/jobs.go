@@ -21,14 +21,15 @@ const (
 	keepBytes       = 256 << 20 // of all clients
 )
 
-// maxJobs is how many jobs of one client may be under way, those that wait for their turn included. Its requests are bounded
+// defaultJobs is how many jobs of one client may be under way, those that wait for their turn included. Its requests are bounded
 // by the transports, and jobs are what outlives them.
-const maxJobs = 100
+const defaultJobs = 100
 
 // jobs are those of one server. A handle has the server's instance in it, so that one of another server, which was there before
 // this one, is told from one that is no more.
 type jobs struct {
 	instance string
+	most     int    // of one client under way
 	none     func() // called when no job is known any more
 
 	mu       sync.Mutex
@@ -38,8 +39,12 @@ type jobs struct {
 	kept     []*job          // those that have ended, in the order of their ends
 }
 
-func newJobs() *jobs {
-	return &jobs{instance: strings.ToLower(rand.Text()[:8]), byHandle: map[string]*job{}, underWay: map[*job]bool{}}
+// newJobs bounds the jobs of one client; 0 stands for the default.
+func newJobs(most int, none func()) *jobs {
+	if most <= 0 {
+		most = defaultJobs
+	}
+	return &jobs{instance: strings.ToLower(rand.Text()[:8]), most: most, none: none, byHandle: map[string]*job{}, underWay: map[*job]bool{}}
 }
 
 // newJob makes a call into what may become a job.
@@ -70,7 +75,7 @@ func (js *jobs) give(j *job) bool {
 			given++
 		}
 	}
-	if given >= maxJobs {
+	if given >= js.most {
 		return false
 	}
 	js.byHandle[j.handle] = j

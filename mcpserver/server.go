@@ -26,6 +26,7 @@ type Options struct {
 	Version       string
 	MaxConcurrent int             // calls that run at a time; 0 for a number that suits this machine
 	MaxQueue      int             // calls that wait; 0 for 1000
+	MaxJobs       int             // jobs of one client under way; 0 for 100
 	Grace         time.Duration   // for calls in flight when the client leaves or the server is told to stop
 	Hurry         <-chan struct{} // closed to end that time at once; may be nil
 	Logger        *slog.Logger    // nil discards
@@ -47,8 +48,8 @@ type Server struct {
 
 // New makes a server.
 func New(options Options) (*Server, error) {
-	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue), jobs: newJobs()}
-	s.jobs.none = s.withoutJobs
+	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue)}
+	s.jobs = newJobs(options.MaxJobs, s.withoutJobs)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
