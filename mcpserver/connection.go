@@ -16,7 +16,7 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer c.end()
 	return stdio.Serve(ctx, c, in, out, stdio.Options{
-		Grace: s.options.Grace, Hurry: s.options.Hurry, Logger: s.log, Linger: s.jobs.drain,
+		Grace: s.options.Grace, Hurry: s.options.Hurry, Logger: s.log, Linger: s.drainJobs,
 	})
 }
 

@@ -44,7 +44,7 @@ func (s *Server) ServeStreamable(ctx context.Context, listener net.Listener, res
 	if ctx.Err() == nil { // there was nobody to tell it to stop
 		end()
 	}
-	s.jobs.drain(grace)
+	s.drainJobs(grace)
 	return err
 }
 

@@ -103,3 +103,11 @@ func (s *Server) runJob(ctx context.Context, j *job, caller Caller, arguments js
 	outcome, err := s.perform(ctx, j.skill, caller, arguments, j.progress, live)
 	j.finish(outcome, err)
 }
+
+// drainJobs lets the jobs end that are under way at the server's end, until ctx does.
+func (s *Server) drainJobs(ctx context.Context) {
+	if count := s.jobs.count(); count > 0 {
+		s.log.Info("jobs are under way: they may go on for the grace period", "jobs", count)
+	}
+	s.jobs.drain(ctx)
+}

@@ -172,6 +172,13 @@ func (js *jobs) any() bool {
 	return len(js.byHandle)+len(js.underWay) > 0
 }
 
+// count is how many jobs are under way.
+func (js *jobs) count() int {
+	js.mu.Lock()
+	defer js.mu.Unlock()
+	return len(js.underWay)
+}
+
 // drain returns when no job is under way. Those that still are when ctx ends are cancelled. No call may begin any more.
 func (js *jobs) drain(ctx context.Context) {
 	js.mu.Lock()
