@@ -37,9 +37,19 @@ func defaultPolicy(t *testing.T) *policy.Policy {
 	return p
 }
 
+// parse reads a file in a directory that has what the files of the documents name.
+func parse(t *testing.T, text string) (*skills.Set, error) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "guide.md"), []byte("How to use it.\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return skills.Parse(filepath.Join(dir, "skills.toml"), []byte(text), environment(t))
+}
+
 func TestWholeSkillsFilesLoadAndAreApproved(t *testing.T) {
 	eachBlock(t, func(t *testing.T, b *block) {
-		set, err := skills.Parse("skills.toml", []byte(b.text()), environment(t))
+		set, err := parse(t, b.text())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +69,7 @@ func TestFragmentsLoadOnceTheyHaveAContainer(t *testing.T) {
 				text += header + "image = \"debian:bookworm-slim\"\nvolumes = [\"${SKILL_WORKDIR}:/workdir\"]\nworking_dir = \"/workdir\"\n"
 			}
 		}
-		set, err := skills.Parse("skills.toml", []byte(text), environment(t))
+		set, err := parse(t, text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -198,6 +208,7 @@ func TestTheTablesOfTheFormatHaveEveryKey(t *testing.T) {
 	}{
 		{"## Top level", "", nil},
 		{"## [defaults]", "[defaults]\n", nil},
+		{"## [server]", "[server]\n", nil},
 		{"## [skills.NAME]", "[skills.x]\n", []string{"read_only", "destructive", "idempotent", "open_world"}},
 		{"## [skills.NAME.docker]", "[skills.x.docker]\n", nil},
 		{"## Several tools of one image", "[skills.x.tools.y]\n", nil},
@@ -213,6 +224,11 @@ func TestTheTablesOfTheFormatHaveEveryKey(t *testing.T) {
 	text := section(t, file, "## [skills.NAME]")
 	_, text, _ = strings.Cut(text, "annotations]` has")
 	same(t, "annotations", firstCells(text), known(t, err))
+	_, err = skills.Parse(file, []byte("[skills.x.docker]\nimage='x'\n[prompts.x]\n"+unknown+" = 1\n"), environment(t))
+	prompt, argument, _ := strings.Cut(section(t, file, "## Prompts"), "| key of an argument |")
+	same(t, "prompts", firstCells(prompt), known(t, err))
+	_, err = skills.Parse(file, []byte("[skills.x.docker]\nimage='x'\n[prompts.x.arguments.y]\n"+unknown+" = 1\n"), environment(t))
+	same(t, "arguments of prompts", firstCells(argument), known(t, err))
 }
 
 func TestTheFieldsThatExpandVariablesAreTheDocumentedOnes(t *testing.T) {

@@ -3,7 +3,10 @@ package mcpserver
 import (
 	"context"
 	"encoding/json"
+	"path/filepath"
+	"slices"
 
+	"skillet/mcpserver/workdir"
 	"skillet/policy"
 	"skillet/runtime"
 	"skillet/skills"
@@ -18,6 +21,8 @@ type Runner interface {
 type Caller struct {
 	Policy *policy.Policy
 	Runner Runner
+
+	traffic *workdir.Traffic // of all calls of a server; nil when there is one call only
 }
 
 // Call makes one call. The error is [skills.ArgErrors], [policy.DeniedErrors] or one of package runtime's; the result
@@ -27,8 +32,26 @@ func (c Caller) Call(ctx context.Context, skill *skills.Skill, arguments json.Ra
 	if err != nil {
 		return Outcome{}, err
 	}
+	watch := c.watch(ctx, skill, invocation, plan)
 	result, err := c.Runner.Run(ctx, plan, io)
-	return Outcome{Skill: skill, Invocation: invocation, Result: result}, err
+	return Outcome{Skill: skill, Invocation: invocation, Result: result, Changes: watch.End(ctx)}, err
+}
+
+// watch looks at the working directory before a call that can write there; nil for others.
+func (c Caller) watch(ctx context.Context, skill *skills.Skill, invocation skills.Invocation, plan policy.Plan) *workdir.Watch {
+	writes := slices.ContainsFunc(plan.Container().Mounts, func(mount policy.Mount) bool {
+		return mount.Type == policy.MountBind && !mount.ReadOnly && (within(mount.Source, invocation.Workdir) || within(invocation.Workdir, mount.Source))
+	})
+	if !writes && len(invocation.Outputs) == 0 {
+		return nil
+	}
+	return c.traffic.Begin(ctx, invocation.Workdir, workdir.Wanted{Named: invocation.Outputs, Find: writes && skill.FindsFiles()})
+}
+
+// within reports whether a path is a directory or lies below it. Both are canonical.
+func within(path, directory string) bool {
+	relative, err := filepath.Rel(directory, path)
+	return directory != "" && err == nil && filepath.IsLocal(relative)
 }
 
 // Check says what is wrong with a call without making it. That nothing is now does not mean that nothing will be: the call
@@ -52,4 +75,5 @@ type Outcome struct {
 	Skill      *skills.Skill
 	Invocation skills.Invocation
 	Result     runtime.Result
+	Changes    workdir.Changes // in the working directory
 }

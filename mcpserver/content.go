@@ -3,6 +3,7 @@ package mcpserver
 import (
 	"bytes"
 	"encoding/base64"
+	"fmt"
 	"mime"
 	"net/http"
 	"path/filepath"
@@ -15,17 +16,18 @@ import (
 	"skillet/runtime"
 )
 
-// textOf returns a stream as text, and whether it is text. A character that was cut in two at
-// the end is left out.
+// textOf returns a stream as text, and whether it is text. Where it was cut, a line says so, and what is left of a
+// character that was cut in two is left out.
 func textOf(stream runtime.Stream) (string, bool) {
-	data := stream.Data
-	if stream.Dropped > 0 {
-		data = withoutHalfRune(data)
+	if stream.Dropped == 0 {
+		return string(stream.Data), isText(stream.Data)
 	}
-	if !isText(data) {
+	head, tail := withoutHalfRune(stream.Data), withoutRestOfRune(stream.Tail)
+	if !isText(head) || !isText(tail) {
 		return "", false
 	}
-	return string(data), true
+	text := string(head) + fmt.Sprintf("\n[… %d bytes are left out here …]\n", stream.Dropped)
+	return text + string(tail), true
 }
 
 // isText tells text from what only looks like it: control characters take six bytes each in JSON, and no text has any but
@@ -52,10 +54,26 @@ func withoutHalfRune(data []byte) []byte {
 	return data
 }
 
+// withoutRestOfRune leaves out what a cut has left of a character at the beginning.
+func withoutRestOfRune(data []byte) []byte {
+	for n := 0; n < utf8.UTFMax-1 && n < len(data); n++ {
+		if utf8.RuneStart(data[n]) {
+			return data[n:]
+		}
+	}
+	return data
+}
+
+// detect tells the type of bytes.
+func detect(data []byte) string {
+	mediaType, _, _ := mime.ParseMediaType(http.DetectContentType(data))
+	return mediaType
+}
+
 // bytesContent returns bytes that are no text as content: an image or sound as such when it is whole, anything else as
 // an embedded resource.
 func bytesContent(uri string, data []byte, cut bool) (content mcp.Content, mediaType string) {
-	mediaType, _, _ = mime.ParseMediaType(http.DetectContentType(data))
+	mediaType = detect(data)
 	encoded := base64.StdEncoding.EncodeToString(data)
 	switch {
 	case cut:
@@ -92,7 +110,7 @@ var typesByName = map[string]string{
 
 // mediaTypeOf tells the type of a file from its first bytes and, where these leave it open, its name.
 func mediaTypeOf(name string, head []byte) string {
-	detected, _, _ := mime.ParseMediaType(http.DetectContentType(head))
+	detected := detect(head)
 	known, ok := typesByName[strings.ToLower(filepath.Ext(name))]
 	if ok && (strings.HasPrefix(detected, "text/") || detected == "application/zip") {
 		return known

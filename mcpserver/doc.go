@@ -14,6 +14,9 @@
 //   - server.go: the tools, and how they are replaced; tool.go: what a client is told about a skill
 //   - connection.go: one client over stdio; http.go: clients over HTTP; session.go: the protocol's two eras, and who hears of
 //     a changed list
-//   - call.go: one call; progress.go: what its client is told meanwhile, tap.go and message.go: out of what
+//   - call.go: one call; progress.go: what its client is told meanwhile, tap.go and message.go: out of what; overflow.go: what it
+//     writes, in full
 //   - result.go: a program's end as a result; content.go: bytes as content; files.go: files that a call made
+//   - resources.go: what a client can read; uri.go: by which name; ledger.go: which files
+//   - documents.go: documentation, prompts and completion; finder.go: two tools in the place of many
 package mcpserver

@@ -61,8 +61,8 @@ func (j *job) over() bool {
 }
 
 // finish notes the end of the call.
-func (j *job) finish(outcome Outcome, err error) {
-	end := jobEnd{at: time.Now(), state: jobDone, result: toResult(outcome, err)}
+func (j *job) finish(result *mcp.CallToolResult, outcome Outcome, err error) {
+	end := jobEnd{at: time.Now(), state: jobDone, result: result}
 	switch {
 	case errors.Is(err, context.Canceled):
 		end.state = jobCancelled

@@ -95,13 +95,15 @@ func (s *Server) runJob(ctx context.Context, j *job, caller Caller, arguments js
 	defer func() {
 		if panicked := recover(); panicked != nil {
 			s.log.Error("a call panicked", "tool", j.skill.Name, "panic", panicked, "stack", string(debug.Stack()))
-			j.finish(Outcome{}, errItself)
+			j.finish(failure(errItself.Error()), Outcome{}, errItself)
 		}
 	}()
 	live := j.progress.listen()
 	live.Stdout, live.Stderr = io.MultiWriter(live.Stdout, &j.stdout), io.MultiWriter(live.Stderr, &j.stderr)
-	outcome, err := s.perform(ctx, j.skill, caller, arguments, j.progress, live)
-	j.finish(outcome, err)
+	copies := s.newCopies()
+	defer copies.drop()
+	outcome, err := s.perform(ctx, j.skill, caller, arguments, j.progress, copies.beside(live))
+	j.finish(s.toResult(ctx, outcome, err, copies), outcome, err)
 }
 
 // drainJobs lets the jobs end that are under way at the server's end, until ctx does.

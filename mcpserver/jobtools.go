@@ -62,6 +62,16 @@ func (t jobTool) definition() mcp.Tool {
 	return tool
 }
 
+// JobTools returns what clients are told about jobs, which is nothing where no skill has them.
+func JobTools(all []*skills.Skill) (tools []mcp.Tool) {
+	if slices.ContainsFunc(all, (*skills.Skill).Jobs) {
+		for _, tool := range jobTools {
+			tools = append(tools, tool.definition())
+		}
+	}
+	return tools
+}
+
 // listing is what matters of the skills for the tools for jobs. They are listed when a skill has jobs, and while a job is known
 // whose skill had some before it changed.
 type listing struct {

@@ -16,6 +16,7 @@ import (
 
 	"skillet/mcpserver"
 	"skillet/runtime"
+	"skillet/skills"
 )
 
 func TestAHandleThatIsGoodForNothingIsExplained(t *testing.T) {
@@ -119,7 +120,7 @@ func TestTheToolsForJobsComeAndGoWithTheSkillsThatHaveThem(t *testing.T) {
 			return strings.Join(regexp.MustCompile(`"name":"\w+"`).FindAllString(strings.Join(c.heard(), "\n"), -1), " ")
 		}
 		change := func(config string) {
-			if err := c.server.SetSkills(parse(t, t.TempDir(), config), baseline(t)); err != nil {
+			if err := c.server.Replace(mcpserver.Offer{Skills: parse(t, t.TempDir(), config), Policy: baseline(t)}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -151,6 +152,26 @@ func TestTheToolsForJobsComeAndGoWithTheSkillsThatHaveThem(t *testing.T) {
 		}
 		change(strings.ReplaceAll(echo, "skills.x", "skills.job_status")) // its name is nobody else's then
 		if r := c.ask("job_status", map[string]any{"text": "0s"}); r.IsError {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
+
+func TestJobsOfSkillsThatAreFoundAreAskedForInTheSameWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := serveWork(t, withJobs("background = true"), sleeps, mcpserver.Options{Listing: skills.ListSearch})
+		defer c.in.Close()
+		c.say(`{"jsonrpc":"2.0","id":"list","method":"tools/list"}`)
+		if got := strings.Join(regexp.MustCompile(`"name":"\w+"`).FindAllString(strings.Join(c.heard(), "\n"), -1), " "); got !=
+			`"name":"call_skill" "name":"find_skill" "name":"job_cancel" "name":"job_output" "name":"job_status"` {
+			t.Errorf("got %s", got)
+		}
+		if r := c.ask("find_skill", map[string]any{"query": "x"}); !strings.Contains(r.texts(), "returns the handle of a job at once") {
+			t.Errorf("got %s", r.texts())
+		}
+		job := c.ask("call_skill", map[string]any{"name": "x", "arguments": map[string]any{"text": "1s"}}).report(t).Job
+		time.Sleep(time.Second)
+		if r := c.ask("job_output", map[string]any{"job": job}); r.texts() != "begun\n1s\n" {
 			t.Errorf("got %+v", r)
 		}
 	})

@@ -180,7 +180,7 @@ func changer(t *testing.T, server *mcpserver.Server) func() {
 	return func() {
 		t.Helper()
 		count++
-		if err := server.SetSkills(parse(t, t.TempDir(), strings.Replace(echo, "skills.x", fmt.Sprintf("skills.x%d", count), 1)), baseline(t)); err != nil {
+		if err := server.Replace(mcpserver.Offer{Skills: parse(t, t.TempDir(), strings.Replace(echo, "skills.x", fmt.Sprintf("skills.x%d", count), 1)), Policy: baseline(t)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -191,8 +191,8 @@ func TestASubscriptionIsAcknowledgedFirstAndEndsWithItsID(t *testing.T) {
 		server := newServer(t, t.TempDir(), echo, nil)
 		change := changer(t, server)
 		c := converse(t, server)
-		c.say(listen(largeID, `"toolsListChanged":true,"promptsListChanged":true`))
-		change() // at any moment of the request
+		c.say(listen(largeID, `"toolsListChanged":true,"resourceSubscriptions":["skillet://files/a"]`)) // of which one is offered
+		change()                                                                                        // at any moment of the request
 		change()
 		lines := c.heard()
 		if len(lines) == 0 || !strings.Contains(lines[0], `"notifications/subscriptions/acknowledged"`) ||
@@ -252,13 +252,13 @@ func TestSkillsAreReplacedAllAtOnceOrNotAtAll(t *testing.T) {
 		return names
 	}
 	broken := append(parse(t, t.TempDir(), strings.Replace(echo, "skills.x", "skills.z", 1)), &skills.Skill{Name: "broken", InputSchema: json.RawMessage("{")})
-	if err := server.SetSkills(broken, baseline(t)); err == nil || !strings.Contains(err.Error(), "broken") {
+	if err := server.Replace(mcpserver.Offer{Skills: broken, Policy: baseline(t)}); err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("got %v", err)
 	}
 	if got := names(); !slices.Equal(got, []string{"x", "y"}) {
 		t.Errorf("after a failure: got %v", got)
 	}
-	if err := server.SetSkills(broken[:1], baseline(t)); err != nil {
+	if err := server.Replace(mcpserver.Offer{Skills: broken[:1], Policy: baseline(t)}); err != nil {
 		t.Fatal(err)
 	}
 	if got := names(); !slices.Equal(got, []string{"z"}) {

@@ -21,6 +21,20 @@ type queue struct {
 	maxWaiting int
 }
 
+// maxReads is how many resources are read at a time. Each holds some megabytes until its answer is written.
+const maxReads = 4
+
+// queueOf returns the queue in which a request has to wait, nil for none.
+func (s *Server) queueOf(method string) *queue {
+	switch method {
+	case string(mcp.MethodToolsCall):
+		return s.queue
+	case string(mcp.MethodResourcesRead):
+		return s.reads
+	}
+	return nil
+}
+
 // newQueue makes a queue; 0 stands for the defaults. Starting containers keeps the processors busy at two calls for each,
 // and most calls also wait for something else.
 func newQueue(maxRunning, maxWaiting int) *queue {
@@ -155,10 +169,11 @@ func withPlace(ctx context.Context, p *place, err error) context.Context {
 // takePlace takes a place for a request that needs one, and returns what gives it back. Who asks for jobs needs none: these may
 // have all places.
 func (s *Server) takePlace(ctx context.Context, method string, request json.RawMessage) (context.Context, func()) {
-	if method != string(mcp.MethodToolsCall) || s.jobTools.Load() && callsJobTool(request) {
+	queue := s.queueOf(method)
+	if queue == nil || queue == s.queue && s.jobTools.Load() && callsJobTool(request) {
 		return ctx, func() {}
 	}
-	place, err := s.queue.enter()
+	place, err := queue.enter()
 	if err != nil {
 		return withPlace(ctx, nil, err), func() {}
 	}

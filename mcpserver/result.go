@@ -1,14 +1,15 @@
 package mcpserver
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
+	"skillet/mcpserver/spool"
 	"skillet/runtime"
 	"skillet/skills"
 )
@@ -28,6 +29,8 @@ type structured struct {
 	OOMKilled     bool   `json:"oom_killed,omitempty"`
 	TimedOut      bool   `json:"timed_out,omitempty"`
 	Files         []file `json:"files,omitempty"`
+
+	JSON json.RawMessage `json:"json,omitempty"` // of skills with OutputAuto
 }
 
 // failure is a result for what went wrong before a program had a chance to.
@@ -35,20 +38,20 @@ func failure(text string) *mcp.CallToolResult {
 	return &mcp.CallToolResult{Content: []mcp.Content{mcp.NewTextContent(text)}, IsError: true}
 }
 
-// toResult words the end of a call.
-func toResult(outcome Outcome, err error) *mcp.CallToolResult {
+// toResult words the end of a call for the client that made it.
+func (s *Server) toResult(ctx context.Context, outcome Outcome, err error, copies *copies) *mcp.CallToolResult {
 	timeout := new(runtime.TimeoutError)
 	timedOut := errors.As(err, &timeout)
 	if err != nil && !timedOut {
 		return failure(explain(err))
 	}
-	r := &resultBuilder{outcome: outcome, timedOut: timedOut}
+	r := &resultBuilder{outcome: outcome, timedOut: timedOut, client: clientOf(ctx), ledger: s.ledger, copies: copies}
 	r.output()
 	failed := timedOut || !outcome.Skill.Succeeded(outcome.Result.ExitCode)
 	if failed {
 		r.status(err)
 	}
-	r.cut()
+	r.sayCut()
 	if !failed {
 		r.files()
 	}
@@ -94,8 +97,13 @@ func promised(outcome Outcome, result *mcp.CallToolResult) {
 type resultBuilder struct {
 	outcome    Outcome
 	timedOut   bool
+	client     string
+	ledger     *ledger
+	copies     *copies
 	content    []mcp.Content
 	structured structured
+	cut        []kept
+	inline     int64 // bytes of files that are in the content
 }
 
 func (r *resultBuilder) text(text string) { r.content = append(r.content, mcp.NewTextContent(text)) }
@@ -110,23 +118,55 @@ func (r *resultBuilder) output() {
 		Truncated: result.Stdout.Dropped > 0 || result.Stderr.Dropped > 0,
 	}
 	if text, ok := textOf(result.Stdout); !ok {
-		r.structured.StdoutType = r.binary("stdout", result.Stdout)
+		r.structured.StdoutDropped, r.structured.StdoutType = r.binary("standard output", "stdout", result.Stdout, r.copies.stdout)
 	} else if text != "" {
 		r.structured.Stdout = text
 		r.text(text)
+		r.auto()
+		r.long("standard output", result.Stdout, r.copies.stdout)
 	}
 	if text, ok := textOf(result.Stderr); !ok {
-		r.structured.StderrType = r.binary("stderr", result.Stderr)
+		r.structured.StderrDropped, r.structured.StderrType = r.binary("standard error", "stderr", result.Stderr, r.copies.stderr)
 	} else if text != "" {
 		r.structured.Stderr = text
 		r.text("Standard error:\n" + text)
+		r.long("standard error", result.Stderr, r.copies.stderr)
 	}
 }
 
-func (r *resultBuilder) binary(name string, stream runtime.Stream) string {
-	content, mediaType := bytesContent("skillet:///"+name, stream.Data, stream.Dropped > 0)
+// long keeps a text in full that had to be cut.
+func (r *resultBuilder) long(name string, stream runtime.Stream, writer *spool.Writer) {
+	if stream.Dropped > 0 {
+		r.keep(name, "text/plain", stream.Dropped, writer)
+	}
+}
+
+// binary adds a stream that is no text. Of one that is too long, the end is left out, too: two halves of a picture or an
+// archive are of no use.
+func (r *resultBuilder) binary(name, short string, stream runtime.Stream, writer *spool.Writer) (dropped int64, mediaType string) {
+	uri := scheme + ":///" + short
+	cut := stream.Dropped > 0
+	if cut {
+		dropped = stream.Dropped + int64(len(stream.Tail))
+		if readable := r.keep(name, detect(stream.Data), dropped, writer); readable != "" {
+			uri = readable
+		}
+	}
+	content, mediaType := bytesContent(uri, stream.Data, cut)
 	r.content = append(r.content, content)
-	return mediaType
+	return dropped, mediaType
+}
+
+// auto makes structured content of standard output when it is JSON, for a skill that leaves it open. What is no object or
+// array, such as a number, is text as well.
+func (r *resultBuilder) auto() {
+	if r.outcome.Skill.Output != skills.OutputAuto || r.outcome.Result.Stdout.Dropped > 0 {
+		return
+	}
+	raw := bytes.TrimSpace(r.outcome.Result.Stdout.Data)
+	if (bytes.HasPrefix(raw, []byte("{")) || bytes.HasPrefix(raw, []byte("["))) && json.Valid(raw) {
+		r.structured.JSON, r.structured.StdoutType, r.structured.Stdout = raw, "application/json", ""
+	}
 }
 
 // status puts before the output what became of the program.
@@ -149,22 +189,4 @@ func (r *resultBuilder) status(err error) {
 		text = fmt.Sprintf("%s failed with exit code %d.", name, result.ExitCode)
 	}
 	r.content = append([]mcp.Content{mcp.NewTextContent(text)}, r.content...)
-}
-
-// cut says what is missing.
-func (r *resultBuilder) cut() {
-	var parts []string
-	result := r.outcome.Result
-	if result.Stdout.Dropped > 0 {
-		parts = append(parts, fmt.Sprintf("%d bytes of standard output", result.Stdout.Dropped))
-	}
-	if result.Stderr.Dropped > 0 {
-		parts = append(parts, fmt.Sprintf("%d bytes of standard error", result.Stderr.Dropped))
-	}
-	if parts != nil {
-		r.text(fmt.Sprintf("Cut: %s came after the first %s and were dropped.", strings.Join(parts, " and "), sizeText(r.outcome.Invocation.MaxOutput)))
-	}
-	if result.Incomplete {
-		r.text("The end of the output may be missing: the engine did not deliver it in time.")
-	}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 
+	"skillet/mcpserver/spool"
+	"skillet/mcpserver/workdir"
 	"skillet/policy"
 	"skillet/runtime"
 	"skillet/skills"
@@ -20,7 +22,9 @@ import (
 
 // Options say what a server offers.
 type Options struct {
-	Skills        []*skills.Skill // vetted: what is listed, until [Server.SetSkills]
+	Skills        []*skills.Skill  // vetted: what is offered, until [Server.Replace]
+	Prompts       []*skills.Prompt // likewise
+	Listing       skills.Listing   // likewise; "" for all
 	Caller        Caller
 	Workdir       string // named to clients, whose models give paths relative to it
 	Version       string
@@ -39,8 +43,15 @@ type Server struct {
 	options Options
 	log     *slog.Logger
 	mcp     *server.MCPServer
-	queue   *queue
+	queue   *queue // of calls
 	jobs    *jobs
+	reads   *queue // of resources
+	ledger  *ledger
+	spool   *spool.Store
+	traffic workdir.Traffic
+	skills  atomic.Pointer[[]*skills.Skill] // those of the tools
+	prompts atomic.Pointer[[]*skills.Prompt]
+	docs    atomic.Pointer[map[string]string] // texts by URI
 
 	listing  listing
 	jobTools atomic.Bool // those for jobs are listed
@@ -48,7 +59,10 @@ type Server struct {
 
 // New makes a server.
 func New(options Options) (*Server, error) {
-	s := &Server{options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue)}
+	s := &Server{
+		options: options, log: options.Logger, queue: newQueue(options.MaxConcurrent, options.MaxQueue),
+		reads: newQueue(maxReads, options.MaxQueue), ledger: newLedger(), spool: spool.New(spool.DefaultLimits()),
+	}
 	s.jobs = newJobs(options.MaxJobs, s.withoutJobs)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -59,8 +73,15 @@ func New(options Options) (*Server, error) {
 		server.WithInstructions(instructions(options.Workdir)),
 		server.WithToolCapabilities(true),
 		server.WithToolHandlerMiddleware(refuse),
+		server.WithResourceCapabilities(false, true),
+		server.WithPromptCapabilities(true),
+		server.WithCompletions(),
+		server.WithPromptCompletionProvider((*promptCompleter)(s)),
+		server.WithResourceCompletionProvider((*resourceCompleter)(s)),
 	)
-	if err := s.SetSkills(options.Skills, options.Caller.Policy); err != nil {
+	s.addResources()
+	offer := Offer{Skills: options.Skills, Prompts: options.Prompts, Listing: options.Listing, Policy: options.Caller.Policy}
+	if err := s.Replace(offer); err != nil {
 		return nil, err
 	}
 	if options.Extend != nil {
@@ -69,49 +90,71 @@ func New(options Options) (*Server, error) {
 	return s, nil
 }
 
-// SetSkills replaces all tools at once, and the policy that judges their calls, and tells the clients that want to know. Calls
-// that have come before, those that wait for their turn included, run as they were meant, under the policy of that time.
-// When it fails, nothing has changed.
-func (s *Server) SetSkills(vetted []*skills.Skill, by *policy.Policy) error {
-	caller := Caller{Policy: by, Runner: s.options.Caller.Runner}
-	tools := make([]server.ServerTool, 0, len(vetted))
-	for _, skill := range vetted {
+// Offer is what a server offers at a time.
+type Offer struct {
+	Skills  []*skills.Skill // vetted
+	Prompts []*skills.Prompt
+	Listing skills.Listing
+	Policy  *policy.Policy // judges the calls
+}
+
+// Replace replaces all that is offered at once, and tells the clients that want to know. Calls that have come before, those
+// that wait for their turn included, run as they were meant, under the policy of that time. When it fails, nothing has changed.
+func (s *Server) Replace(offer Offer) error {
+	caller := Caller{Policy: offer.Policy, Runner: s.options.Caller.Runner, traffic: &s.traffic}
+	tools := make([]server.ServerTool, 0, len(offer.Skills))
+	for _, skill := range offer.Skills {
 		tool, err := newTool(skill)
 		if err != nil {
 			return err
 		}
 		tools = append(tools, server.ServerTool{Tool: tool, Handler: s.handler(skill, caller)})
 	}
-	s.replaceTools(vetted, tools)
+	if offer.Listing == skills.ListSearch {
+		tools = s.newFinder(offer.Skills, caller).tools()
+	}
+	s.replaceTools(offer.Skills, tools)
+	s.setDocs(offer.Skills)
+	s.setPrompts(offer.Prompts)
+	s.skills.Store(&offer.Skills)
 	return nil
 }
 
 func instructions(workdir string) string {
 	return fmt.Sprintf("Each tool runs a command-line program in a fresh container that is removed afterwards. "+
 		"Paths in arguments are relative to the working directory, %s on the host; files outside it do not exist for the tools. "+
-		"Nothing else is kept between calls. A result has the exit code, standard output and standard error.", workdir)
+		"Nothing else is kept between calls. A result has the exit code, standard output and standard error. "+
+		"Files that a call made, and output that is too long for a result, are resources whose URIs the result has.", workdir)
 }
 
 // handler answers the calls of one skill.
 func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerFunc {
-	return func(ctx context.Context, request mcp.CallToolRequest) (result *mcp.CallToolResult, err error) {
-		defer func() {
-			// The library would send the panic's text to the client.
-			if panicked := recover(); panicked != nil {
-				s.log.Error("a call panicked", "tool", skill.Name, "panic", panicked, "stack", string(debug.Stack()))
-				result, err = failure("skillet itself failed in this call; its log says more"), nil
-			}
-		}()
-		if skill.Jobs() {
-			return s.callAsJob(ctx, skill, caller, request.Params.RawArguments), nil
-		}
-		progress := s.newProgress(ctx, skill)
-		defer progress.stop()
-		return toResult(s.perform(ctx, skill, caller, request.Params.RawArguments, progress, progress.listen())), nil
+	return func(ctx context.Context, request mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return s.call(ctx, skill, caller, request.Params.RawArguments), nil
 	}
 }
 
-// perform makes one call when it is its turn.
+// call makes a call of one skill, under whatever name it was asked for.
+func (s *Server) call(ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage) (result *mcp.CallToolResult) {
+	defer func() {
+		// The library would send the panic's text to the client.
+		if panicked := recover(); panicked != nil {
+			s.log.Error("a call panicked", "tool", skill.Name, "panic", panicked, "stack", string(debug.Stack()))
+			result = failure("skillet itself failed in this call; its log says more")
+		}
+	}()
+	if skill.Jobs() {
+		return s.callAsJob(ctx, skill, caller, arguments)
+	}
+	progress := s.newProgress(ctx, skill)
+	defer progress.stop()
+	copies := s.newCopies()
+	defer copies.drop()
+	outcome, err := s.perform(ctx, skill, caller, arguments, progress, copies.beside(progress.listen()))
+	return s.toResult(ctx, outcome, err, copies)
+}
+
+// perform makes a call when it is its turn.
 func (s *Server) perform(
 	ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage, progress *progress, live runtime.IO,
 ) (Outcome, error) {
@@ -138,12 +181,16 @@ func (s *Server) logCall(ctx context.Context, skill *skills.Skill, outcome Outco
 	}
 }
 
+// Close lets go of what calls have written. Nothing can be read after it.
+func (s *Server) Close() { s.spool.Close() }
+
 // errorKind names an error in the log without its text, which may quote what a program wrote.
 func errorKind(err error) string { return strings.TrimPrefix(fmt.Sprintf("%T", err), "*") }
 
 // Handle answers one JSON-RPC message; nil when none is owed.
 func (s *Server) Handle(ctx context.Context, message []byte) mcp.JSONRPCMessage {
-	response := s.mcp.HandleMessage(withProgressToken(ctx, message), message)
+	code := 0
+	response := withCode(s.mcp.HandleMessage(withVerdict(withProgressToken(ctx, message), &code), message), code)
 	if failed, ok := response.(mcp.JSONRPCError); ok && failed.Error.Data == nil {
 		return withSubject(failed, message)
 	}

@@ -259,8 +259,8 @@ func TestBinaryOutputComesBackByteForByte(t *testing.T) {
 }
 
 func TestTextThatWasCutInsideACharacterStaysText(t *testing.T) {
-	r := call(t, newServer(t, t.TempDir(), echo, ends(runtime.Result{Stdout: runtime.Stream{Data: []byte("grün\xe2\x82"), Dropped: 10}})), "x", map[string]any{"text": "a"})
-	if r.Content[0].Text != "grün" || !strings.Contains(r.texts(), "10 bytes of standard output") || !strings.Contains(string(r.StructuredContent), `"truncated":true`) {
+	r := call(t, newServer(t, t.TempDir(), echo, ends(runtime.Result{Stdout: runtime.Stream{Data: []byte("grün\xe2\x82"), Dropped: 10, Tail: []byte("\xac grün")}})), "x", map[string]any{"text": "a"})
+	if r.Content[0].Text != "grün\n[… 10 bytes are left out here …]\n grün" || !strings.Contains(r.texts(), "10 bytes of standard output") || !strings.Contains(string(r.StructuredContent), `"truncated":true`) {
 		t.Errorf("got %+v", r)
 	}
 }
@@ -280,7 +280,7 @@ func TestPromisedJSONBecomesTheStructuredContent(t *testing.T) {
 	if r.IsError || string(r.StructuredContent) != `{"n":12345678901234567890}` {
 		t.Errorf("got %+v %s", r, r.StructuredContent)
 	}
-	for _, broken := range []string{"hello", `{"n": "x"}`, `{}`, ``, `{"n": 1} {"n": 2}`} {
+	for _, broken := range []string{"hello", `{"n": "x"}`, `{}`, ``, `{"n": 1} {"n": 2}`, "{\"n\": 1, \"s\": \"\xff\"}"} {
 		if r := call(t, newServer(t, t.TempDir(), promise, ends(stdout(broken))), "x", nil); !r.IsError || r.StructuredContent != nil {
 			t.Errorf("%q: got %+v", broken, r)
 		}
@@ -330,7 +330,7 @@ func TestFilesThatACallMadeComeBack(t *testing.T) {
 		if r.IsError || last.Type != test.kind || mimeType != test.mimeType {
 			t.Errorf("%s: got %s %s in %+v", test.name, last.Type, mimeType, r)
 		}
-		if want := fmt.Sprintf(`"files":[{"path":%q,"bytes":%d,"mime_type":%q}]`, test.name, len(test.data), test.mimeType); !strings.Contains(string(r.StructuredContent), want) {
+		if want := fmt.Sprintf(`"files":[{"path":%q,"bytes":%d,"mime_type":%q,"uri":"skillet://files/%s"}]`, test.name, len(test.data), test.mimeType, test.name); !strings.Contains(string(r.StructuredContent), want) {
 			t.Errorf("got %s, expected %s", r.StructuredContent, want)
 		}
 	}
@@ -363,7 +363,7 @@ func TestTheDefaultToolsAreWhatTheirSnapshotsSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools, err := mcpserver.Tools(set.Skills)
+	tools, err := mcpserver.Tools(set.Skills, skills.ListAll)
 	if err != nil {
 		t.Fatal(err)
 	}

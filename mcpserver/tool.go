@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
+	"strings"
 
 	"github.com/mark3labs/mcp-go/mcp"
 
@@ -30,12 +30,16 @@ var resultSchema = compact(`{
 		"timed_out": {"type": "boolean"},
 		"files": {"type": "array", "items": {
 			"type": "object",
-			"properties": {"path": {"type": "string"}, "bytes": {"type": "integer"}, "mime_type": {"type": "string"}},
-			"required": ["path", "bytes", "mime_type"]
+			"properties": {"path": {"type": "string"}, "bytes": {"type": "integer"}, "mime_type": {"type": "string"}, "uri": {"type": "string"}},
+			"required": ["path", "bytes", "mime_type", "uri"]
 		}}
 	},
 	"required": ["exit_code", "stdout", "stderr", "duration_ms", "truncated"]
 }`)
+
+// autoSchema is resultSchema with what [skills.OutputAuto] adds.
+var autoSchema = json.RawMessage(strings.Replace(string(resultSchema), `"stderr":{`,
+	`"json":{"type":["object","array"],"description":"standard output, where that is JSON"},"stderr":{`, 1))
 
 // compact leaves out the spaces, which the encoder would have to look for in each tool of each list.
 func compact(text string) json.RawMessage {
@@ -48,14 +52,16 @@ func compact(text string) json.RawMessage {
 
 // newTool translates a skill into what a client is told about it.
 func newTool(skill *skills.Skill) (mcp.Tool, error) {
-	tool := mcp.NewToolWithRawSchema(skill.Name, skill.Description, skill.InputSchema)
+	tool := mcp.NewToolWithRawSchema(skill.Name, describe(skill), skill.InputSchema)
 	tool.Title = skill.Title
 	tool.RawOutputSchema = resultSchema
-	if skill.OutputSchema != nil {
+	switch {
+	case skill.OutputSchema != nil:
 		tool.RawOutputSchema = skill.OutputSchema
+	case skill.Output == skills.OutputAuto:
+		tool.RawOutputSchema = autoSchema
 	}
 	if skill.Jobs() {
-		tool.Description += whenJob(skill)
 		tool.RawOutputSchema = orJob(skill, tool.RawOutputSchema)
 	}
 	tool.Annotations = mcp.ToolAnnotation{
@@ -75,12 +81,15 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 	return tool, nil
 }
 
-// whenJob tells a model what to expect of a tool with jobs.
-func whenJob(skill *skills.Skill) string {
-	if skill.Background {
-		return "\nA call returns the handle of a job at once; job_output has its result."
+// describe tells a model what a tool does, and what to expect of one with jobs.
+func describe(skill *skills.Skill) string {
+	switch {
+	case skill.Background:
+		return skill.Description + "\nA call returns the handle of a job at once; job_output has its result."
+	case skill.Jobs():
+		return skill.Description + fmt.Sprintf("\nA call that lasts longer than %s returns the handle of a job; job_output has its result.", skill.Wait)
 	}
-	return fmt.Sprintf("\nA call that lasts longer than %s returns the handle of a job; job_output has its result.", skill.Wait)
+	return skill.Description
 }
 
 // orJob is the schema of a result that may be the handle of a job.
@@ -96,7 +105,11 @@ func orJob(skill *skills.Skill, result json.RawMessage) json.RawMessage {
 }
 
 // Tools returns what clients are told about skills.
-func Tools(all []*skills.Skill) ([]mcp.Tool, error) {
+func Tools(all []*skills.Skill, listing skills.Listing) ([]mcp.Tool, error) {
+	if listing == skills.ListSearch {
+		find, call := finderTools(len(all))
+		return append([]mcp.Tool{call, find}, JobTools(all)...), nil
+	}
 	tools := make([]mcp.Tool, 0, len(all))
 	for _, skill := range all {
 		tool, err := newTool(skill)
@@ -105,10 +118,5 @@ func Tools(all []*skills.Skill) ([]mcp.Tool, error) {
 		}
 		tools = append(tools, tool)
 	}
-	if slices.ContainsFunc(all, (*skills.Skill).Jobs) {
-		for _, tool := range jobTools {
-			tools = append(tools, tool.definition())
-		}
-	}
-	return tools, nil
+	return append(tools, JobTools(all)...), nil
 }

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"time"
 )
@@ -95,8 +96,13 @@ type Mount struct {
 	Mode        uint32 // tmpfs: permission bits with sticky as in chmod(1), 0 for 1777
 	Exec        bool   // tmpfs: programs may be run from it
 
-	written string // bind: the path before its symlinks were followed, which rules judge too
+	written string      // bind: the path before its symlinks were followed, which rules judge too
+	judged  os.FileInfo // bind: the file that rules have judged
 }
+
+// Judged is the file of a bind mount that the policy has judged, nil where there was none to see. Whoever mounts Source can
+// see by it that nobody has put something else there since ([os.SameFile]).
+func (m Mount) Judged() os.FileInfo { return m.judged }
 
 // Ulimit is one resource limit, as in setrlimit(2).
 type Ulimit struct {

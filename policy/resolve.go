@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -183,6 +184,15 @@ func (r *resolver) bind(rule, subject string, mount Mount) {
 	// Programs write to the working directory: a symlink in it is theirs as likely as the user's.
 	if r.look.below(mount.written, r.inv.Workdir) && !r.look.below(mount.Source, r.inv.Workdir) {
 		r.deny("allowed_mount_roots", subject, "a symlink leads out of the working directory", "write the path that it leads to")
+		return
+	}
+	judged, err := pin(mount.Source)
+	seen := r.look.at(mount.Source).info
+	switch {
+	case err == nil && seen != nil && os.SameFile(judged, seen):
+		mount.judged = judged
+	case err == nil || seen != nil: // missing altogether is for the rules to say
+		r.deny(rule, subject, "the path changes while it is looked at", "see who writes to the directories above it")
 		return
 	}
 	r.mount(rule, subject, mount)

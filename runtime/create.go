@@ -23,6 +23,11 @@ func (v *vessel) create(ctx context.Context) error {
 		if present, inspectErr := v.hasImage(ctx, v.api, v.spec); inspectErr != nil || !present {
 			return errors.Join(errNoImage, inspectErr)
 		}
+		if id := v.request.Config.Image; id != v.spec.Image && strings.Contains(err.Error(), id) {
+			// The name stands for another image since it was looked up, and this one is gone.
+			v.resolved.forget()
+			return errNoImage
+		}
 	}
 	if err != nil {
 		return err

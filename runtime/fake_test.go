@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"skillet/runtime/supervisor"
+
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/build"
@@ -41,6 +43,9 @@ type fakeEngine struct {
 	deaf       []string // signals that programs do not die of
 	list       []container.Summary
 	now        time.Time
+	imageID    string         // what every name of an image stands for
+	arch       string         // of its machine; the zero value is one that there is no supervisor for
+	supervisor fakeSupervisor // what runs in containers with a supervisor
 }
 
 type fakeContainer struct {
@@ -48,6 +53,8 @@ type fakeContainer struct {
 	exit    chan container.WaitResponse // buffered
 	broken  chan error                  // the wait's connection
 	stream  net.Conn                    // the engine's end
+	config  *container.Config
+	host    *container.HostConfig
 }
 
 func newFakeEngine() *fakeEngine {
@@ -55,6 +62,7 @@ func newFakeEngine() *fakeEngine {
 		containers: map[string]*fakeContainer{},
 		before:     map[string]func(context.Context) error{},
 		after:      map[string]error{},
+		imageID:    "sha256:old",
 	}
 }
 
@@ -128,18 +136,22 @@ func (f *fakeEngine) find(name string) (*fakeContainer, error) {
 	return c, nil
 }
 
-func (f *fakeEngine) ContainerCreate(ctx context.Context, _ *container.Config, _ *container.HostConfig, _ *network.NetworkingConfig, _ *ocispec.Platform, name string) (container.CreateResponse, error) {
+func (f *fakeEngine) ContainerCreate(ctx context.Context, config *container.Config, host *container.HostConfig, _ *network.NetworkingConfig, _ *ocispec.Platform, name string) (container.CreateResponse, error) {
 	if err := f.enter(ctx, "create"); err != nil {
 		return container.CreateResponse{}, err
 	}
-	f.make(name)
-	return container.CreateResponse{ID: name}, f.after["create"]
-}
-
-func (f *fakeEngine) make(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.containers[name] = &fakeContainer{exit: make(chan container.WaitResponse, 1), broken: make(chan error, 1)}
+	if config != nil && strings.HasPrefix(config.Image, "sha256:") && config.Image != f.imageID {
+		return container.CreateResponse{}, fmt.Errorf("No such image: %s: %w", config.Image, cerrdefs.ErrNotFound)
+	}
+	if _, taken := f.containers[name]; taken {
+		return container.CreateResponse{}, fmt.Errorf("the name %s is taken: %w", name, cerrdefs.ErrConflict)
+	}
+	f.containers[name] = &fakeContainer{
+		exit: make(chan container.WaitResponse, 1), broken: make(chan error, 1), config: config, host: host,
+	}
+	return container.CreateResponse{ID: name}, f.after["create"]
 }
 
 func (f *fakeEngine) ContainerAttach(ctx context.Context, name string, _ container.AttachOptions) (types.HijackedResponse, error) {
@@ -194,6 +206,10 @@ func (f *fakeEngine) ContainerStart(ctx context.Context, name string, _ containe
 		return err
 	}
 	c.running = true
+	if c.host.AutoRemove {
+		go f.supervise(name, c)
+		return f.after["start"]
+	}
 	go func() {
 		_, _ = stdcopy.NewStdWriter(c.stream, stdcopy.Stdout).Write([]byte("out"))
 		if f.exits {
@@ -225,6 +241,9 @@ func (f *fakeEngine) ContainerKill(ctx context.Context, name, signal string) err
 	}
 	if !slices.Contains(f.deaf, signal) {
 		c.end(map[string]int64{"SIGTERM": 143, "SIGKILL": 137}[signal])
+		if c.host.AutoRemove {
+			delete(f.containers, name)
+		}
 	}
 	return nil
 }
@@ -265,11 +284,13 @@ func (f *fakeEngine) ContainerRemove(ctx context.Context, name string, options c
 	return f.after["remove"]
 }
 
-func (f *fakeEngine) ImageInspect(ctx context.Context, ref string, _ ...client.ImageInspectOption) (image.InspectResponse, error) {
+func (f *fakeEngine) ImageInspect(ctx context.Context, _ string, _ ...client.ImageInspectOption) (image.InspectResponse, error) {
 	if err := f.enter(ctx, "image inspect"); err != nil {
 		return image.InspectResponse{}, err
 	}
-	return image.InspectResponse{ID: ref, Os: "linux", Architecture: "amd64"}, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return image.InspectResponse{ID: f.imageID, Os: "linux", Architecture: "amd64"}, nil
 }
 
 func (f *fakeEngine) ImageBuild(ctx context.Context, _ io.Reader, _ build.ImageBuildOptions) (build.ImageBuildResponse, error) {
@@ -287,8 +308,10 @@ func (f *fakeEngine) CopyToContainer(ctx context.Context, _, _ string, _ io.Read
 	return f.enter(ctx, "copy to")
 }
 
+// CopyFromContainer gives the supervisor, as a volume has it that is as it should be.
 func (f *fakeEngine) CopyFromContainer(ctx context.Context, _, _ string) (io.ReadCloser, container.PathStat, error) {
-	return nil, container.PathStat{}, errors.Join(f.enter(ctx, "copy from"), cerrdefs.ErrNotFound)
+	binary, _ := supervisor.For(f.arch)
+	return io.NopCloser(archive(binary.Bytes)), container.PathStat{}, f.enter(ctx, "copy from")
 }
 
 func (f *fakeEngine) Events(ctx context.Context, _ events.ListOptions) (<-chan events.Message, <-chan error) {
@@ -297,9 +320,8 @@ func (f *fakeEngine) Events(ctx context.Context, _ events.ListOptions) (<-chan e
 	return nil, errs
 }
 
-// ServerVersion names no machine that there is a supervisor for: programs run by themselves.
 func (f *fakeEngine) ServerVersion(ctx context.Context) (types.Version, error) {
-	return types.Version{}, f.enter(ctx, "version")
+	return types.Version{Arch: f.arch}, f.enter(ctx, "version")
 }
 
 func (f *fakeEngine) ClientVersion() string { return "1.41" }

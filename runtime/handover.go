@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"os"
 	"sync"
 	"time"
@@ -93,32 +94,37 @@ func (x *execution) fromPool(ctx context.Context, h harness, order wire.OrderFra
 			return nil, nil
 		}
 		order.Limit = remaining(ctx, x.spec)
-		if s.accepts(ctx, order, x.task()) {
+		err := s.accept(ctx, order, x.task())
+		if err == nil {
 			return s, nil
 		}
 		s.leave()
-		if over(ctx) {
+		switch {
+		case over(ctx):
 			return nil, x.interrupted(ctx, doingStart)
+		case errors.Is(err, errSilent):
+			return nil, nil // the next one would be as silent, as likely as not
 		}
 	}
 }
 
-// accepts hands an order over, and tells whether it was taken. Where it was not, nothing has run and nothing will.
-func (s *standby) accepts(ctx context.Context, order wire.OrderFrame, t *task) bool {
-	if s.order(order, t, false) != nil {
-		return false
-	}
-	late := time.NewTimer(s.limits.kill)
+// errSilent says that a container which waits does not answer: somebody has frozen it, or the machine has no time for it.
+var errSilent = errors.New("the supervisor does not answer")
+
+// accept hands an order over. Where that gives an error, nothing has run and nothing will.
+func (s *standby) accept(ctx context.Context, order wire.OrderFrame, t *task) error {
+	s.order(order, t, false)
+	late := time.NewTimer(s.limits.word)
 	defer late.Stop()
 	select {
 	case <-s.accepted:
 		_ = s.carryOut() // from here on it may have run, whatever becomes of it
-		return true
+		return nil
 	case <-s.ended:
-		return false
+		return s.err
 	case <-late.C:
-		return false
+		return errSilent
 	case <-ctx.Done():
-		return false
+		return ctx.Err()
 	}
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"skillet/policy"
 	"skillet/runtime/supervisor"
@@ -25,6 +27,7 @@ type harness struct {
 	image  imageFacts
 	binary supervisor.Binary
 	volume string
+	wait   time.Duration // how long the container may wait for its call
 }
 
 // harness tells how a call is supervised. It is nil for what runs by itself: a container that is to stay and one that shares
@@ -76,6 +79,9 @@ func (q request) supervised(h harness) request {
 	})
 	config.Labels = maps.Clone(config.Labels)
 	config.Labels[labelSupervised] = "true"
+	if lifetime, _ := strconv.Atoi(config.Labels[labelLifetime]); lifetime > 0 {
+		config.Labels[labelLifetime] = strconv.Itoa(lifetime + int(h.wait.Seconds()))
+	}
 	q.Config, q.Host = &config, &host
 	return q
 }

@@ -22,14 +22,34 @@ import (
 // skillet do not meet. Nobody looks whether it is there: the engine makes an empty one of the name when it has none, in which
 // the supervisor is not found, and then it is filled, once per engine.
 
-// install makes sure that the volume holds the supervisor, byte for byte. A container that is never started gives access to
-// it; its name is taken by one skillet at a time, so that no two write at once.
-func (r *Runtime) install(ctx context.Context, api dockerAPI, h harness) error {
-	ctx, cancel := context.WithTimeout(ctx, r.limits.create)
-	defer cancel()
+// install makes sure that the volume holds the supervisor, byte for byte, and tells whether it had to be put there. It is done once
+// for all calls that wait for it, and goes on when they end: a request that is cut off may be carried out nevertheless, and leave
+// a container that nobody knows of.
+func (r *Runtime) install(ctx context.Context, api dockerAPI, h harness) (mended bool, _ error) {
+	installed := r.installs.DoChan(h.volume, func() (any, error) {
+		if !r.removals.hold(h.volume) {
+			return false, ErrClosed
+		}
+		defer r.removals.release(h.volume)
+		uncut, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.limits.create)
+		defer cancel()
+		return r.fill(uncut, api, h)
+	})
+	select {
+	case result := <-installed:
+		mended, _ = result.Val.(bool)
+		return mended, result.Err
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+}
+
+// fill does the work of install. A container that is never started gives access to the volume; its name is taken by one skillet
+// at a time, so that no two write at once.
+func (r *Runtime) fill(ctx context.Context, api dockerAPI, h harness) (mended bool, _ error) {
 	id, err := r.openVolume(ctx, api, h)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer func() {
 		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.limits.request)
@@ -39,14 +59,14 @@ func (r *Runtime) install(ctx context.Context, api dockerAPI, h harness) error {
 		}
 	}()
 	if r.installed(ctx, api, h, id) {
-		return nil
+		return false, nil
 	}
 	r.log.Info("putting the supervisor on the engine", "volume", h.volume)
-	return api.CopyToContainer(ctx, id, policy.ReservedTarget, archive(h.binary.Bytes), container.CopyToContainerOptions{})
+	return true, api.CopyToContainer(ctx, id, policy.ReservedTarget, archive(h.binary.Bytes), container.CopyToContainerOptions{})
 }
 
 // openVolume makes the container that gives access to the volume. While another skillet has it, it is waited for; one whose
-// skillet is dead is removed.
+// skillet is dead is removed, and one of this skillet's, whose creation was not answered.
 func (r *Runtime) openVolume(ctx context.Context, api dockerAPI, h harness) (id string, _ error) {
 	config := &container.Config{
 		Image: h.image.id, Entrypoint: []string{supervisorPath}, NetworkDisabled: true,
@@ -63,6 +83,9 @@ func (r *Runtime) openVolume(ctx context.Context, api dockerAPI, h harness) (id 
 		}
 		if _, err := r.Reap(ctx); err != nil {
 			return "", err
+		}
+		if found, err := api.ContainerInspect(ctx, h.volume); err == nil && found.Config != nil && found.Config.Labels[labelInstance] == r.owner.instance {
+			_, _ = r.removals.attempt(ctx, found.ID) // else the next attempt says so
 		}
 		select {
 		case <-time.After(r.limits.retry / 4):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,16 +13,19 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
-// Stream is what a program wrote to one of its two outputs, byte for byte.
+// Stream is what a program wrote to one of its two outputs, byte for byte: all of it, or, where it is more than the plan's
+// MaxOutput, the beginning and the end, which have so many bytes together. A program says at its end what went wrong.
 type Stream struct {
-	Data    []byte // the first bytes, as many as the plan's MaxOutput
-	Dropped int64  // how many bytes came after them
+	Data    []byte // the first bytes
+	Dropped int64  // how many bytes came after them and were left out
+	Tail    []byte // the last bytes, after those; nil when none were left out
 }
 
 // errSealed ends a copy that goes on after its call has returned.
 var errSealed = errors.New("the call is over")
 
-// capture keeps the beginning of a stream and counts the rest.
+// capture keeps the beginning and the end of a stream and counts what is between them. It holds no more than the limit:
+// once that is full, the second half of it is a ring that what comes replaces.
 type capture struct {
 	limit int64
 	seen  atomic.Int64 // bytes so far
@@ -30,6 +34,7 @@ type capture struct {
 
 	mu      sync.Mutex
 	kept    []byte
+	oldest  int64 // where the ring begins, from the first half's end
 	dropped int64
 	live    io.Writer // nil for none, and after it failed
 	sealed  bool
@@ -67,16 +72,38 @@ func (c *capture) keep(p []byte) (live io.Writer, _ error) {
 	c.seen.Add(int64(len(p)))
 	room := min(max(c.limit-int64(len(c.kept)), 0), int64(len(p)))
 	c.kept = append(c.kept, p[:room]...)
-	c.dropped += int64(len(p)) - room
+	c.turn(p[room:])
 	return c.live, nil
 }
+
+// turn puts into the ring what comes after it was full.
+func (c *capture) turn(p []byte) {
+	c.dropped += int64(len(p))
+	ring := c.kept[c.half():]
+	if len(p) >= len(ring) {
+		p, c.oldest = p[len(p)-len(ring):], 0
+	}
+	for len(p) > 0 {
+		n := copy(ring[c.oldest:], p)
+		p = p[n:]
+		c.oldest = (c.oldest + int64(n)) % int64(len(ring))
+	}
+}
+
+// half is how much of the beginning is kept of a stream that is too long.
+func (c *capture) half() int64 { return min(c.limit-c.limit/2, int64(len(c.kept))) }
 
 // seal gives what was captured and takes no more.
 func (c *capture) seal() Stream {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.sealed = true
-	return Stream{Data: c.kept, Dropped: c.dropped}
+	if c.dropped == 0 {
+		return Stream{Data: c.kept}
+	}
+	half := c.half()
+	ring := c.kept[half:]
+	return Stream{Data: c.kept[:half:half], Dropped: c.dropped, Tail: slices.Concat(ring[c.oldest:], ring[:c.oldest])}
 }
 
 // streams are the three streams of an attached container.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,17 +15,22 @@ import (
 	"github.com/docker/docker/pkg/stdcopy"
 )
 
-func TestACaptureKeepsTheBeginningAndCountsTheRest(t *testing.T) {
+func TestACaptureKeepsTheBeginningAndTheEndAndCountsTheRest(t *testing.T) {
 	for _, c := range []struct {
 		limit   int64
 		writes  []string
 		data    string
 		dropped int64
+		tail    string
 	}{
-		{4, []string{"ab", "cd"}, "abcd", 0},
-		{4, []string{"abc", "def", "g"}, "abcd", 3},
-		{0, []string{"abc"}, "", 3},
-		{4, nil, "", 0},
+		{4, []string{"ab", "cd"}, "abcd", 0, ""},
+		{4, []string{"abc", "def", "g"}, "ab", 3, "fg"},
+		{4, []string{"abcdefghijkl"}, "ab", 8, "kl"},
+		{5, []string{"abcdefg"}, "abc", 2, "fg"},
+		{5, []string{"abcde", "f", "g", "h"}, "abc", 3, "gh"},
+		{1, []string{"ab", "c"}, "a", 2, ""},
+		{0, []string{"abc"}, "", 3, ""},
+		{4, nil, "", 0, ""},
 	} {
 		capture := newCapture(c.limit, nil)
 		for _, w := range c.writes {
@@ -32,8 +38,32 @@ func TestACaptureKeepsTheBeginningAndCountsTheRest(t *testing.T) {
 				t.Errorf("Write(%q) = %d, %v", w, n, err)
 			}
 		}
-		if got := capture.seal(); string(got.Data) != c.data || got.Dropped != c.dropped {
-			t.Errorf("%v with limit %d: %q and %d dropped", c.writes, c.limit, got.Data, got.Dropped)
+		if got := capture.seal(); string(got.Data) != c.data || got.Dropped != c.dropped || string(got.Tail) != c.tail {
+			t.Errorf("%v with limit %d: %q and %d dropped and %q", c.writes, c.limit, got.Data, got.Dropped, got.Tail)
+		}
+	}
+}
+
+// However a stream is cut into writes, what is kept of it is the same, and no more memory than the limit.
+func TestACaptureKeepsTheSameOfTheSameStream(t *testing.T) {
+	stream := make([]byte, 1000)
+	for i := range stream {
+		stream[i] = byte(i % 251)
+	}
+	for limit := range int64(40) {
+		for size := 1; size < 50; size += 6 {
+			capture := newCapture(limit, nil)
+			for piece := range slices.Chunk(stream, size) {
+				_, _ = capture.Write(piece)
+			}
+			got := capture.seal()
+			head := limit - limit/2
+			if !bytes.Equal(got.Data, stream[:head]) || !bytes.Equal(got.Tail, stream[int64(len(stream))-limit/2:]) || got.Dropped != int64(len(stream))-limit {
+				t.Fatalf("limit %d in pieces of %d: %v and %d dropped and %v", limit, size, got.Data, got.Dropped, got.Tail)
+			}
+			if int64(len(capture.kept)) > limit {
+				t.Fatalf("limit %d in pieces of %d: %d bytes are held", limit, size, len(capture.kept))
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"skillet/policy"
@@ -22,8 +23,8 @@ type owner struct {
 // thisProcess is the owner of what this process makes.
 func thisProcess() owner {
 	o := owner{instance: randomName(), pid: os.Getpid()}
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
+	boot := boot()
+	if boot == "" {
 		return o
 	}
 	namespace, err := os.Readlink("/proc/self/ns/pid")
@@ -32,10 +33,19 @@ func thisProcess() owner {
 	}
 	o.started = processStart(o.pid)
 	if o.started != "" {
-		o.host = strings.TrimSpace(string(boot)) + " " + namespace
+		o.host = boot + " " + namespace
 	}
 	return o
 }
+
+// boot names this boot of this machine's kernel, "" where it has no name.
+var boot = sync.OnceValue(func() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
+})
 
 // processStart returns when a process was started, "" when there is none of the number.
 func processStart(pid int) string {
@@ -60,7 +70,7 @@ const (
 	labelHost       = "skillet.host"
 	labelPID        = "skillet.pid"
 	labelStarted    = "skillet.started"
-	labelLifetime   = "skillet.lifetime"   // seconds after its creation in which it has to be gone; 0 for no limit
+	labelLifetime   = "skillet.lifetime"   // seconds after its creation in which it has to be gone, its wait for a call included; 0 for no limit
 	labelSupervised = "skillet.supervised" // it ends by itself, and the engine removes it then
 	labelKeep       = "skillet.keep"       // it is to stay, stopped
 )

@@ -185,7 +185,7 @@ func (p *pool) tend(ctx context.Context) {
 // next chooses the shelf that needs a container most, and counts it as being made. Where none may be made now, it says after
 // which time to look again, 0 for none. p.mu is held.
 func (p *pool) next(now time.Time) (*shelf, time.Duration) {
-	if p.making >= makers || p.cold > 0 {
+	if p.closed || p.making >= makers || p.cold > 0 {
 		return nil, 0 // who changes that pokes
 	}
 	var needy *shelf
@@ -272,6 +272,7 @@ func (p *pool) launch(ctx context.Context, spec policy.Container) (*standby, err
 	if slices.Contains(sources(spec), nil) {
 		return nil, errors.New("its mounts cannot be seen from here, and so not be checked at the call")
 	}
+	h.wait = maxIdleAge
 	one, err := p.runtime.launch(ctx, spec, *h)
 	if err != nil {
 		return nil, err
@@ -279,7 +280,7 @@ func (p *pool) launch(ctx context.Context, spec policy.Container) (*standby, err
 	if err := one.awaitReady(ctx); err != nil {
 		one.leave()
 		if broken := (*brokenError)(nil); errors.As(err, &broken) {
-			if installErr := p.runtime.install(ctx, v.api, *h); installErr != nil {
+			if _, installErr := p.runtime.install(ctx, v.api, *h); installErr != nil {
 				err = installErr
 			}
 		}
@@ -306,7 +307,7 @@ func (s *standby) awaitReady(ctx context.Context) error {
 	case <-s.ready:
 		return nil
 	case <-s.ended:
-		return &brokenError{s.err}
+		return &brokenError{err: s.err, started: true}
 	case <-late.C:
 		return context.DeadlineExceeded
 	case <-ctx.Done():
@@ -361,8 +362,8 @@ func (p *pool) refresh(ctx context.Context, api dockerAPI) {
 	p.poke()
 }
 
-// close lets all containers go, and ends the making of new ones.
-func (p *pool) close() {
+// close lets all containers go, and ends the making of new ones. It returns when nothing of the pool's goes on, or ctx ends.
+func (p *pool) close(ctx context.Context) {
 	p.mu.Lock()
 	p.closed = true
 	for _, s := range p.shelves {
@@ -372,6 +373,9 @@ func (p *pool) close() {
 	p.mu.Unlock()
 	if stopped != nil {
 		stopping()
-		<-stopped
+		select {
+		case <-stopped:
+		case <-ctx.Done():
+		}
 	}
 }

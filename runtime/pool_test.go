@@ -338,19 +338,9 @@ func TestAnOrderIsNotCarriedOutBeforeTheWord(t *testing.T) {
 	dir := t.TempDir()
 	c := warmShell(`echo x >>/work/runs`, 1)
 	c.Mounts = []policy.Mount{{Type: policy.MountBind, Source: dir, Target: "/work"}}
-	v := r.newVessel(c, request{})
-	h, err := v.harness(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := r.launch(t.Context(), c, *h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, h := mustLaunch(t, r, c)
 	order := wire.OrderFrame{Args: h.image.argv(c)}
-	if err := s.order(order, &task{newCapture(1, nil), newCapture(1, nil)}, false); err != nil {
-		t.Fatal(err)
-	}
+	s.order(order, &task{newCapture(1, nil), newCapture(1, nil)}, false)
 	<-s.accepted
 	s.leave()
 	waitUntil(t, "its end", func() bool { return isClosed(s.ended) })

@@ -67,7 +67,7 @@ func (r *Runtime) orphan(c container.Summary, now time.Time) bool {
 }
 
 func (r *Runtime) reap(c container.Summary) {
-	r.log.Info("removing a container that was left behind", "container", c.ID, "skill", c.Labels[labelSkill], "instance", c.Labels[labelInstance])
+	r.log.Debug("removing a container that was left behind", "container", c.ID, "skill", c.Labels[labelSkill], "instance", c.Labels[labelInstance])
 	if c.Labels[labelKeep] != "true" {
 		if r.removals.hold(c.ID) {
 			defer r.removals.release(c.ID)
@@ -94,8 +94,12 @@ func (r *Runtime) reap(c container.Summary) {
 // its time is up.
 func (r *Runtime) ReapEvery(ctx context.Context, interval time.Duration) {
 	for {
-		if _, err := r.Reap(ctx); err != nil {
+		reaped, err := r.Reap(ctx)
+		if err != nil {
 			r.log.Debug("not reaped", "error", err) // calls report an engine that does not answer
+		}
+		if len(reaped) > 0 {
+			r.log.Info("removed containers that killed skillets had left behind", "containers", reaped)
 		}
 		select {
 		case <-time.After(interval):

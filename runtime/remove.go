@@ -53,23 +53,43 @@ func (m *removals) remove(name, id string) {
 	m.start(name, func() error { return m.retry(name, id, false) })
 }
 
-// expect waits for a container that ends by itself and that the engine then removes; gone tells when. One that stays is removed.
+// expect waits for a container that ends by itself and that the engine then removes; gone tells when. One that does not end at once,
+// because it is frozen, say, is killed, and one that stays is removed.
 //
 // It is not removed before that: an engine that is asked to remove what it removes by itself can go on listing it for ever
 // (seen with Docker 20.10: "Removal In Progress", and no such container).
 func (m *removals) expect(name, id string, gone <-chan exit, unsubscribe func()) {
 	m.start(name, func() error {
 		defer unsubscribe()
-		select {
-		case end := <-gone:
-			if end.err == nil {
-				m.log.Debug("container removed", "container", name)
-				return nil
-			}
-		case <-time.After(m.limits.vanish):
+		end, ended := wait(gone, m.limits.word)
+		if !ended {
+			m.kill(id)
+			end, ended = wait(gone, m.limits.vanish)
+		}
+		if ended && end.err == nil {
+			m.log.Debug("container removed", "container", name)
+			return nil
 		}
 		return m.retry(name, id, false)
 	})
+}
+
+func wait(gone <-chan exit, patience time.Duration) (end exit, ended bool) {
+	select {
+	case end = <-gone:
+		return end, true
+	case <-time.After(patience):
+		return exit{}, false
+	}
+}
+
+// kill asks the engine to kill a container. It refuses where that has ended already.
+func (m *removals) kill(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), m.limits.kill)
+	defer cancel()
+	if api, err := m.engine.session(ctx); err == nil {
+		_ = api.ContainerKill(ctx, id, "SIGKILL")
+	}
 }
 
 // end kills a container that the engine then removes by itself, and waits for that.

@@ -124,7 +124,12 @@ func TestAContainerThatTheEngineMakesAfterItsAnswerWasLostIsRemoved(t *testing.T
 	for removals.Load() == 0 { // an early removal finds nothing
 		time.Sleep(time.Millisecond)
 	}
-	fake.make(result.Container)
+	fake.mu.Lock()
+	delete(fake.before, "create")
+	fake.mu.Unlock()
+	if _, err := fake.ContainerCreate(t.Context(), nil, nil, nil, nil, result.Container); err != nil {
+		t.Fatal(err)
+	}
 	time.Sleep(200 * time.Millisecond) // the retries, of 10, 20, 40 and 80 ms
 	closeAndCheck(t, r, fake)
 }

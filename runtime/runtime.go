@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // Options say which engine to use. The zero value means the local one.
@@ -26,6 +28,7 @@ type Runtime struct {
 	removals *removals
 	images   flights
 	resolved resolved
+	installs singleflight.Group // by volume
 	pool     *pool
 	limits   limits
 	log      *slog.Logger
@@ -124,9 +127,9 @@ func (r *Runtime) Ping(ctx context.Context) (Engine, error) {
 	}, nil
 }
 
-// Close refuses further calls, lets go of idle containers, waits until those that run have ended and all containers are removed, or until ctx ends,
-// and reports a [LeftoverError] when containers are left. It does not end calls: their own contexts do that.
+// Close refuses further calls, lets go of idle containers, waits until those that run have ended and all containers are removed,
+// or until ctx ends, and reports a [LeftoverError] when containers are left. It does not end calls: their own contexts do that.
 func (r *Runtime) Close(ctx context.Context) error {
-	r.pool.close()
+	r.pool.close(ctx)
 	return errors.Join(r.removals.close(ctx), r.engine.close())
 }

@@ -138,7 +138,8 @@ func (s *standby) gone(patience time.Duration) (exit, bool) {
 	}
 }
 
-// listen takes in what the supervisor says, until its end.
+// listen takes in what the supervisor says, until its end. Then the connection goes as well, and with it the container: nobody
+// listens any more.
 func (s *standby) listen() {
 	decoder := wire.Decoder{Frame: s.frame}
 	_, err := stdcopy.StdCopy(&decoder, &s.said, s.conn.Reader)
@@ -146,10 +147,11 @@ func (s *standby) listen() {
 		err = io.EOF
 	}
 	s.err = err
+	s.conn.Close()
 	close(s.ended)
 }
 
-// frame takes in one frame. What the supervisor has no reason to say ends the connection, and with it the container.
+// frame takes in one frame. What the supervisor has no reason to say is an error.
 func (s *standby) frame(kind wire.Kind, content []byte) (err error) {
 	task := s.task.Load()
 	switch {
@@ -205,20 +207,34 @@ func (s *standby) credited(content []byte) error {
 func (s *standby) send(frames []byte) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	_ = s.conn.Conn.SetWriteDeadline(time.Now().Add(s.limits.request))
+	return s.write(frames, s.limits.request)
+}
+
+// write is called with the lock held.
+func (s *standby) write(frames []byte, patience time.Duration) error {
+	_ = s.conn.Conn.SetWriteDeadline(time.Now().Add(patience))
 	_, err := s.conn.Conn.Write(frames)
 	return err
 }
 
 // order hands the one order over. With carryOut it is carried out at once; else not before [standby.carryOut] says so.
-func (s *standby) order(o wire.OrderFrame, t *task, carryOut bool) error {
+//
+// It does not wait for that: a container that is not started yet, or is frozen, takes only the beginning of a long order. What is
+// sent later comes after it. An order that cannot be handed over ends the connection.
+func (s *standby) order(o wire.OrderFrame, t *task, carryOut bool) {
 	s.times.ordered = time.Now()
 	s.task.Store(t)
 	frames := wire.Append(nil, wire.Order, o.Encode())
 	if carryOut {
 		frames = wire.Append(frames, wire.Go, nil)
 	}
-	return s.send(frames)
+	s.writing.Lock()
+	go func() {
+		defer s.writing.Unlock()
+		if s.write(frames, s.limits.start) != nil {
+			s.conn.Close()
+		}
+	}()
 }
 
 func (s *standby) carryOut() error { return s.send(wire.Append(nil, wire.Go, nil)) }

@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"syscall"
 	"time"
@@ -26,9 +27,13 @@ func (x *execution) supervised(ctx context.Context, h harness) error {
 	}
 	err = x.cold(ctx, h, order)
 	if broken := (*brokenError)(nil); errors.As(err, &broken) {
-		// Nothing has run. The volume is empty, as it is on an engine that has never seen this supervisor, or damaged.
-		if err := x.install(ctx, x.api, h); err != nil {
-			return x.explain(ctx, err, "putting the supervisor on the engine")
+		// The volume is empty, as it is on an engine that has never seen this supervisor, or damaged.
+		mended, installErr := x.install(ctx, x.api, h)
+		if installErr != nil {
+			return x.explain(ctx, installErr, "putting the supervisor on the engine")
+		}
+		if broken.started && !mended {
+			return broken.err
 		}
 		order.Limit = remaining(ctx, x.spec)
 		if err = x.cold(ctx, h, order); errors.As(err, &broken) {
@@ -39,7 +44,12 @@ func (x *execution) supervised(ctx context.Context, h harness) error {
 }
 
 // brokenError says that a container's supervisor has not begun to work. It wraps the error for the case that this remains so.
-type brokenError struct{ err error }
+type brokenError struct {
+	err error
+	// started tells that the container was started, and its supervisor not heard of. That may be the connection's fault, and the
+	// program have run: only a volume that turns out to be damaged proves that it has not.
+	started bool
+}
 
 func (e *brokenError) Error() string { return e.err.Error() }
 
@@ -50,7 +60,17 @@ func newOrder(c policy.Container, image imageFacts) (wire.OrderFrame, error) {
 		return wire.OrderFrame{}, &StartError{Skill: c.Skill, Image: c.Image, Reason: OtherReason, ExitCode: 125,
 			Detail: "no command specified, neither by the image nor by the skill"}
 	}
-	return wire.OrderFrame{Args: argv, Env: image.environment(c), Input: c.Stdin != nil}, nil
+	order := wire.OrderFrame{Args: argv, Env: image.environment(c), Input: c.Stdin != nil, Boot: boot()}
+	for _, m := range c.Mounts {
+		if device, inode, ok := fileNumbers(m.Judged()); ok {
+			order.Mounts = append(order.Mounts, wire.Mounted{Target: m.Target, Device: device, Inode: inode})
+		}
+	}
+	if !order.Fits() {
+		return wire.OrderFrame{}, &StartError{Skill: c.Skill, Image: c.Image, Program: argv[0], Reason: OtherReason, ExitCode: 126,
+			Detail: "argument list too long"}
+	}
+	return order, nil
 }
 
 // slack is how long a container outlives its call's time limit: skillet itself ends the program before that, unless it is gone.
@@ -75,7 +95,7 @@ func (x *execution) cold(ctx context.Context, h harness, order wire.OrderFrame) 
 	}
 	order.Limit = remaining(ctx, x.spec)
 	// Before the start, which takes longest: the order waits in the container's standard input.
-	err = s.order(order, x.task(), true)
+	s.order(order, x.task(), true)
 	go func() {
 		defer done()
 		select {
@@ -83,10 +103,6 @@ func (x *execution) cold(ctx context.Context, h harness, order wire.OrderFrame) 
 		case <-s.ended:
 		}
 	}()
-	if err != nil {
-		s.leave()
-		return x.explain(ctx, err, doingStart)
-	}
 	return x.carry(ctx, s)
 }
 
@@ -122,11 +138,8 @@ func (x *execution) follow(ctx context.Context, s *standby) (exit, error) {
 			return exit{code: -1}, nil
 		case <-answered:
 			answered = nil
-			if s.startErr != nil && !unanswered(s.startErr) {
-				return exit{code: -1}, s.notStarted(ctx)
-			}
 			if s.startErr != nil {
-				return s.end(ctx), x.explain(ctx, s.startErr, doingStart)
+				return x.startFailed(ctx, s)
 			}
 		case <-s.ended:
 			if isClosed(s.finished) {
@@ -147,7 +160,7 @@ func (x *execution) conclude(e wire.ExitFrame, failure error) error {
 		x.result.ExitCode, x.result.Signal = e.Code, ""
 	case wire.Signalled, wire.OutOfTime:
 		x.result.ExitCode, x.result.Signal = 128+e.Code, signalName(128+e.Code)
-	case wire.NotStarted:
+	case wire.NotStarted, wire.WrongMount:
 		x.result.ExitCode = -1
 		if failure == nil {
 			return refused(x.spec, e)
@@ -168,6 +181,11 @@ func (x *execution) conclude(e wire.ExitFrame, failure error) error {
 func refused(c policy.Container, e wire.ExitFrame) *StartError {
 	program, text, _ := strings.Cut(e.Text, ": ")
 	failed := &StartError{Skill: c.Skill, Image: c.Image, Program: program, Reason: OtherReason, ExitCode: 126, Detail: e.Text}
+	if e.How == wire.WrongMount {
+		failed.Reason, failed.ExitCode, failed.Program = BadMount, 125, ""
+		failed.Detail = fmt.Sprintf("at %s another file or directory is mounted than the policy has judged, so somebody has replaced it in the meantime. Try again", e.Text)
+		return failed
+	}
 	// Errors of Linux, whatever this runs on: errno(3).
 	const noEntry, noPermission, noAccess, noExec, isDirectory = 2, 1, 13, 8, 21
 	switch e.Code {
@@ -181,12 +199,20 @@ func refused(c policy.Container, e wire.ExitFrame) *StartError {
 	return failed
 }
 
+// startFailed is about a start that the engine has refused, or not answered to.
+func (x *execution) startFailed(ctx context.Context, s *standby) (exit, error) {
+	if unanswered(s.startErr) {
+		return s.end(ctx), s.explain(ctx, s.startErr, doingStart)
+	}
+	return exit{code: -1}, s.notStarted(ctx)
+}
+
 // notStarted is the error for a container that the engine refused to start.
 func (s *standby) notStarted(ctx context.Context) error {
 	explained := s.explain(ctx, s.startErr, doingStart)
 	var start *StartError
 	if errors.As(explained, &start) && strings.Contains(start.Detail, supervisorPath) {
-		return &brokenError{explained}
+		return &brokenError{err: explained}
 	}
 	return explained
 }
@@ -195,26 +221,22 @@ func (s *standby) notStarted(ctx context.Context) error {
 func (x *execution) lost(ctx context.Context, s *standby) (exit, error) {
 	select {
 	case <-s.answered:
-		if s.startErr != nil && !unanswered(s.startErr) {
-			return exit{code: -1}, s.notStarted(ctx)
+		if s.startErr != nil {
+			return x.startFailed(ctx, s)
 		}
 	case <-time.After(s.limits.word):
 	}
-	deadline := time.Now().Add(s.limits.kill)
-	for time.Now().Before(deadline) {
-		end, ok := s.gone(s.limits.word)
-		switch {
-		case ok && end.err != nil:
-			return x.engineLost(ctx, s, end.err)
-		case ok && !isClosed(s.ready) && end.code != killed:
-			return end, &brokenError{s.lostError(end.code)}
-		case ok:
-			return end, s.lostError(end.code)
-		case ctx.Err() != nil:
-			return s.end(ctx), x.interrupted(ctx, doingRun)
-		}
+	end, gone := s.gone(s.limits.word)
+	if !gone { // the engine is slow to say so, or what runs there does not end with its connection
+		end = s.destroy(ctx)
 	}
-	return x.engineLost(ctx, s, s.err)
+	switch {
+	case end.err != nil:
+		return x.engineLost(ctx, s, end.err)
+	case gone && !isClosed(s.ready) && end.code != killed:
+		return end, &brokenError{err: s.lostError(end.code), started: true}
+	}
+	return end, s.lostError(end.code)
 }
 
 func (s *standby) lostError(code int) *LostError {
@@ -237,6 +259,11 @@ func (s *standby) end(ctx context.Context) exit {
 		s.gone(s.limits.word) // the engine notices a moment later: whoever looks after the call sees it gone
 		return exit{code: -1}
 	}
+	return s.destroy(ctx)
+}
+
+// destroy ends the container by way of the engine.
+func (s *standby) destroy(ctx context.Context) exit {
 	select {
 	case <-s.answered: // a container that is being started cannot be killed
 	case <-time.After(s.limits.kill):

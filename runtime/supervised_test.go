@@ -30,7 +30,6 @@ perl -e '
 	print "it could read memory\n" if syscall(310, 1, $l, 1, $l, 1, 0) > 0;                          # process_vm_readv
 	my $fd = syscall(434, 1, 0);                                                                       # pidfd_open
 	if ($fd > 0) { print "it could take a descriptor\n" if syscall(438, $fd, 1, 0) > 0 }               # pidfd_getfd
-	my $p = pack("QQ", 1, 1); print "it could set a limit\n" if syscall(302, 1, 7, $p, 0) == 0 && syscall(302, 1, 8, $p, 0) != 0;
 '
 for s in HUP INT QUIT ILL TRAP ABRT BUS FPE USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT TSTP TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS 34 35 40 63 64; do
 	trap : $s 2>/dev/null; kill -$s 1 2>/dev/null
@@ -69,6 +68,11 @@ func TestASupervisorOutlivesWhateverItsProgramSendsIt(t *testing.T) {
 	var lost *LostError
 	if !errors.As(err, &lost) || !lost.Stopped || lost.ExitCode != 7 {
 		t.Errorf("a program that tells its container to stop: %v", err)
+	}
+	// Who has its user may set its limits (prlimit(2)). It needs nothing any more that they would keep from it.
+	limits := `perl -e 'for my $r (0..15) { my $p = pack("QQ", $r == 0, $r == 0); syscall(302, 1, $r, $p, 0) }'; head -c 1000000 /dev/zero; exit 4`
+	if result := mustRun(t, r, shell(limits)); result.ExitCode != 4 || len(result.Stdout.Data) != 1_000_000 {
+		t.Errorf("without any limits left: %s", brief(result))
 	}
 	for range 3 {
 		result := mustRun(t, r, shell(`i=0; while [ $i -lt 3000 ]; do kill -USR1 1; kill -URG 1; kill -CHLD 1; i=$((i+1)); done; trap '' USR1; exit 4`))
@@ -114,6 +118,24 @@ func TestASupervisorWorksWhereNothingIsLeft(t *testing.T) {
 	}
 }
 
+// mustLaunch starts a container whose supervisor waits for an order.
+func mustLaunch(t *testing.T, r *Runtime, c policy.Container) (*standby, harness) {
+	t.Helper()
+	v := r.newVessel(c, request{})
+	h, err := v.harness(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.install(t.Context(), v.api, *h); err != nil {
+		t.Fatal(err)
+	}
+	s, err := r.launch(t.Context(), c, *h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s, *h
+}
+
 func TestAContainerEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
 	r := newEngineRuntime(t)
@@ -123,25 +145,15 @@ func TestAContainerEndsWithItsConnection(t *testing.T) {
 		"a program that writes":            `echo begun; yes`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			v := r.newVessel(shell(script), request{})
-			h, err := v.harness(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
 			c := shell(script)
 			c.Stdin = make([]byte, 4<<20)
-			s, err := r.launch(t.Context(), c, *h)
-			if err != nil {
-				t.Fatal(err)
-			}
+			s, h := mustLaunch(t, r, c)
 			order, err := newOrder(c, h.image)
 			if err != nil {
 				t.Fatal(err)
 			}
 			stdout := newCapture(1<<10, nil)
-			if err := s.order(order, &task{stdout, newCapture(1<<10, nil)}, true); err != nil {
-				t.Fatal(err)
-			}
+			s.order(order, &task{stdout, newCapture(1<<10, nil)}, true)
 			s.feed(c.Stdin)
 			waitUntil(t, "the program", func() bool { return stdout.seen.Load() > 5 })
 			begun := time.Now()
@@ -162,24 +174,14 @@ func TestAContainerObeysItsDeadlineByItself(t *testing.T) {
 	t.Parallel()
 	r := newEngineRuntime(t)
 	c := shell(`trap '' TERM; echo begun; sleep 600`)
-	v := r.newVessel(c, request{})
-	h, err := v.harness(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := r.launch(t.Context(), c, *h)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, h := mustLaunch(t, r, c)
 	defer s.leave()
 	order, err := newOrder(c, h.image)
 	if err != nil {
 		t.Fatal(err)
 	}
 	order.Limit = 500 * time.Millisecond
-	if err := s.order(order, &task{newCapture(1<<10, nil), newCapture(1<<10, nil)}, true); err != nil {
-		t.Fatal(err)
-	}
+	s.order(order, &task{newCapture(1<<10, nil), newCapture(1<<10, nil)}, true)
 	select {
 	case <-s.finished:
 		if s.exit.How != 't' {
@@ -289,7 +291,7 @@ func TestManySkilletsPutTheSupervisorOnAnEngineAtOnce(t *testing.T) {
 		}
 		h.volume = volume
 		calls.Go(func() {
-			if err := r.install(t.Context(), v.api, *h); err != nil {
+			if _, err := r.install(t.Context(), v.api, *h); err != nil {
 				t.Error(err)
 			}
 		})

@@ -149,7 +149,7 @@ func (v *vessel) explain(ctx context.Context, err error, doing string) error {
 	switch {
 	case over(ctx):
 		return v.interrupted(ctx, doing)
-	case errors.As(err, new(*EngineError)), errors.As(err, new(*ImageError)):
+	case errors.Is(err, ErrClosed), errors.As(err, new(*EngineError)), errors.As(err, new(*ImageError)):
 		return err
 	case errors.Is(err, errNoImage):
 		return &ImageError{Skill: v.spec.Skill, Image: v.spec.Image, Platform: v.spec.Platform, Doing: "finding it after that was built or pulled", Err: err}

@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/events"
@@ -38,11 +39,25 @@ func (r *Runtime) watchOnce(ctx context.Context) {
 	default:
 	}
 	r.resolved.watch(true)
+	// What waits is looked at beside this: the next change must not wait until that is done.
+	changed := make(chan struct{}, 1)
+	var refreshing sync.WaitGroup
+	refreshing.Go(func() {
+		for range changed {
+			r.pool.refresh(ctx, api)
+		}
+	})
+	defer refreshing.Wait()
+	defer cancel()
+	defer close(changed)
 	for {
 		select {
 		case <-messages:
 			r.resolved.forget()
-			r.pool.refresh(ctx, api)
+			select {
+			case changed <- struct{}{}:
+			default:
+			}
 		case <-errs:
 			return
 		}

@@ -158,8 +158,15 @@ func (c *callChecker) outputs() {
 
 // paths checks that files named by a caller exist in the container, too.
 func (c *callChecker) paths() {
+	found := c.s.Output == OutputFiles && len(c.s.outputs) == 0
 	if c.s.mountTarget != "" {
+		if found && c.s.mountReadOnly {
+			c.fail([]string{"output"}, `is "files", and the working directory, in which they are looked for, is mounted with ro`, "take the :ro out of volumes")
+		}
 		return
+	}
+	if found {
+		c.fail([]string{"output"}, `is "files", and the working directory, in which they are looked for, is not mounted`, mountHint)
 	}
 	if len(c.s.outputs) > 0 {
 		c.fail([]string{"outputs"}, "are looked for in the working directory, which is not mounted", mountHint)

@@ -26,5 +26,6 @@
 //     template.go: argv templates; check.go: whether templates and parameters fit together
 //   - bind.go: one call; decode.go, schema.go: its arguments; explain.go, argerror.go: what is wrong with them;
 //     paths.go: files; render.go: argv
+//   - docs.go: documentation and examples; prompt.go: `[prompts.X]`; server.go: `[server]`; complete.go: what an argument could be
 //   - progress.go: how far a program has come, by its output
 package skills

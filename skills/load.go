@@ -100,6 +100,8 @@ func (l *loader) file(root tomldoc.Table) {
 		l.skill(table)
 	}
 	l.jobToolsAreFree()
+	l.prompts(root)
+	l.server(root)
 	root.Done()
 }
 

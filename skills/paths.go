@@ -16,8 +16,9 @@ import (
 // pathFormat is skillet's own JSON Schema format: a path below the working directory.
 const pathFormat = "path"
 
-// workdirTarget returns where the volumes mount the working directory itself, "" when they do not.
-func workdirTarget(inv Invocation) string {
+// workdirTarget returns where the volumes mount the working directory itself, "" when they do not, and whether it can only
+// be read there.
+func workdirTarget(inv Invocation) (target string, readOnly bool) {
 	for _, volume := range inv.Volumes {
 		source, rest, ok := strings.Cut(volume, ":")
 		if !ok || inv.Workdir == "" {
@@ -27,11 +28,11 @@ func workdirTarget(inv Invocation) string {
 			source = filepath.Join(inv.Workdir, source)
 		}
 		if isWorkdir(source, inv.Workdir) {
-			target, _, _ := strings.Cut(rest, ":")
-			return path.Clean(target)
+			target, options, _ := strings.Cut(rest, ":")
+			return path.Clean(target), slices.Contains(strings.Split(options, ","), "ro")
 		}
 	}
-	return ""
+	return "", false
 }
 
 // isWorkdir reports whether a source is the working directory, which is canonical, by another name perhaps: a shell's

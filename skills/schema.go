@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
@@ -79,7 +80,7 @@ func readOutputSchema(t tomldoc.Table, s *Skill) {
 	if !ok {
 		return
 	}
-	if s.Output == OutputText || s.Output == OutputFiles {
+	if s.Output != OutputJSON && slices.Contains(outputForms, string(s.Output)) {
 		t.Fail("output_schema", `describes JSON on standard output`, `add output = "json"`)
 	}
 	before := t.Failed()
@@ -128,6 +129,9 @@ func (s *Skill) setOutputSchema(schema map[string]any) {
 // StructuredOutput parses what a skill with [OutputJSON] wrote. A value that is no object comes as {"result": value},
 // since MCP's structured content is always an object. The error says how the tool broke its promise.
 func (s *Skill) StructuredOutput(stdout []byte) (json.RawMessage, error) {
+	if !utf8.Valid(stdout) { // a parser would put other characters into the place of what is none
+		return nil, fmt.Errorf("%s promises JSON on its standard output, and wrote bytes that are no valid UTF-8", s.Name)
+	}
 	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(stdout))
 	if err != nil {
 		return nil, fmt.Errorf("%s promises JSON on its standard output, and wrote something else: %w", s.Name, err)

@@ -16,8 +16,10 @@ type ParseErrors = tomldoc.Errors
 
 // Set is a whole skills.toml.
 type Set struct {
-	File   string
-	Skills []*Skill // in the order of the file
+	File    string
+	Skills  []*Skill  // in the order of the file
+	Prompts []*Prompt // likewise
+	Listing Listing
 }
 
 // Skill is one tool: what a model is told about it, and how a call of it becomes an [Invocation].
@@ -33,6 +35,8 @@ type Skill struct {
 	OutputSchema json.RawMessage // of the structured content when Output is OutputJSON, else nil
 	Success      []int           // exit codes that are no failure
 	Progress     *Progress       // how a call's output says how far it has come; nil when it does not
+	Docs         string          // what the file named by `docs` says
+	Examples     []Example
 
 	Background bool          // no call is waited for: each goes on as a job
 	Wait       time.Duration // calls that last longer go on as jobs; 0: all are waited for, unless Background
@@ -47,6 +51,8 @@ type Skill struct {
 	outputs      [][]piece // paths of files that a call makes
 	mountTarget  string    // where the working directory is in the container, "" when it is not mounted
 	prototype    Invocation
+
+	mountReadOnly bool
 }
 
 // Annotations are MCP's hints about a tool (schema 2025-11-25, ToolAnnotations); nil means that nothing was said.
@@ -61,7 +67,8 @@ type Output string
 const (
 	OutputText  Output = "text"  // standard output and standard error as text
 	OutputJSON  Output = "json"  // standard output is JSON and becomes the structured content
-	OutputFiles Output = "files" // the files named by `outputs`
+	OutputFiles Output = "files" // the files named by `outputs`, or else those that are found to be new or changed
+	OutputAuto  Output = "auto"  // all of this, as far as it is there
 )
 
 // Prototype returns an invocation without a caller's arguments: the image, mounts, limits and flags that every call of
@@ -70,6 +77,11 @@ func (s *Skill) Prototype() Invocation { return s.prototype.clone() }
 
 // Succeeded reports whether an exit code is no failure.
 func (s *Skill) Succeeded(exitCode int) bool { return slices.Contains(s.Success, exitCode) }
+
+// FindsFiles reports whether a call returns what it has made or changed in the working directory without having named it.
+func (s *Skill) FindsFiles() bool {
+	return s.Output == OutputAuto || s.Output == OutputFiles && len(s.outputs) == 0
+}
 
 // Raw reports whether the skill takes `args` and `stdin` as they are, for want of parameters of its own.
 func (s *Skill) Raw() bool { return s.raw }

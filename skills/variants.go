@@ -16,7 +16,7 @@ import (
 //   - with both, a tool X_INSTANCE_TOOL for each pair.
 
 // callKeys are the keys that say how a tool is called. A skill with tools of its own has them there.
-var callKeys = []string{"args", "parameters", "stdin", "success", "output", "outputs", "output_schema", "progress"}
+var callKeys = []string{"args", "parameters", "stdin", "success", "output", "outputs", "output_schema", "progress", "examples"}
 
 // variants reads `tools` and `instances` of a skill and adds what it becomes to the set.
 func (l *loader) variants(t tomldoc.Table, d draft) {
@@ -98,16 +98,18 @@ func (l *loader) tool(t tomldoc.Table, name string, d draft, about []tomldoc.Tab
 	s.prototype.Skill = name
 	for _, table := range about {
 		readAbout(table, s)
+		l.docs(table, s)
 	}
 	if s.Description == "" {
 		s.Description = describe(d.invocation)
 	}
-	s.mountTarget = workdirTarget(d.invocation)
+	s.mountTarget, s.mountReadOnly = workdirTarget(d.invocation)
 	s.Output = readOutput(t)
 	s.Success = readSuccess(t)
 	s.Progress = readProgress(t)
 	readOutputSchema(t, s)
 	l.call(t, s, d.mountsLost)
+	l.examples(t, s)
 	l.add(t, s)
 }
 
@@ -145,22 +147,19 @@ func describe(inv Invocation) string {
 }
 
 // outputForms are the values of `output`.
-var outputForms = []string{string(OutputText), string(OutputJSON), string(OutputFiles)}
+var outputForms = []string{string(OutputText), string(OutputJSON), string(OutputFiles), string(OutputAuto)}
 
 func readOutput(t tomldoc.Table) Output {
 	text, ok := t.String("output")
-	output := Output(text)
 	switch {
 	case !t.Has("output") && t.Has("outputs"):
 		return OutputFiles
 	case !ok:
 		return OutputText
 	case !slices.Contains(outputForms, text):
-		t.Fail("output", fmt.Sprintf("is %q, expected \"text\", \"json\" or \"files\"", text), suggestion(text, outputForms))
-	case output == OutputFiles && !t.Has("outputs"):
-		t.Fail("output", `is "files", and no files are named`, `name them: outputs = ["{parameter}"]`)
+		t.Fail("output", fmt.Sprintf("is %q, expected \"text\", \"json\", \"files\" or \"auto\"", text), suggestion(text, outputForms))
 	}
-	return output
+	return Output(text)
 }
 
 // suggestion is a near miss where what is known has been listed already.

@@ -10,7 +10,7 @@ import (
 
 // phaseNames are the parts of a call that a server logs, in their order. A call has not all of them: a warm container
 // was created before, and what a version of skillet does not log is not there.
-var phaseNames = []string{"create", "attach", "start", "ready", "accepted", "run", "status"}
+var phaseNames = []string{"create", "attach", "start", "accepted", "run"}
 
 // phaseMessage is the message of the line that has them, at the level debug.
 const phaseMessage = "call phases"

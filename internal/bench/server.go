@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -18,8 +21,26 @@ import (
 // server is a running skillet and the client that has started it.
 type server struct {
 	session *mcp.ClientSession
+	process *exec.Cmd
 	pid     int
+	begun   time.Time // when the process was started
+	heard   *heard
 	log     *logged
+}
+
+// heard is a server's standard output, and when the last bytes of it have come.
+type heard struct {
+	io.ReadCloser
+	last atomic.Pointer[time.Time]
+}
+
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	if n > 0 {
+		now := time.Now()
+		h.last.Store(&now)
+	}
+	return n, err
 }
 
 // logged is what a server writes to its standard error.
@@ -61,14 +82,25 @@ func (b *bench) start(ctx context.Context, l launch) (*server, error) {
 	if l.engine != "" {
 		cmd.Env = append(cmd.Environ(), "DOCKER_HOST="+l.engine)
 	}
-	s := &server{log: &logged{}}
+	s := &server{process: cmd, log: &logged{}}
 	cmd.Stderr = s.log
-	s.session, err = mcp.NewClient(&mcp.Implementation{Name: "bench", Version: "1"}, nil).
-		Connect(ctx, &mcp.CommandTransport{Command: cmd}, nil)
-	if err != nil {
-		return nil, fmt.Errorf("%s does not serve: %w\n%s", b.skillet, err, s.log)
+	in, inErr := cmd.StdinPipe()
+	out, outErr := cmd.StdoutPipe()
+	if err := errors.Join(inErr, outErr); err != nil {
+		return nil, err
+	}
+	s.heard, s.begun = &heard{ReadCloser: out}, time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, err
 	}
 	s.pid = cmd.Process.Pid
+	s.session, err = mcp.NewClient(&mcp.Implementation{Name: "bench", Version: "1"}, nil).
+		Connect(ctx, &mcp.IOTransport{Reader: s.heard, Writer: in}, nil)
+	if err != nil {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		return nil, fmt.Errorf("%s does not serve: %w\n%s", b.skillet, err, s.log)
+	}
 	return s, nil
 }
 
@@ -77,7 +109,7 @@ func (s *server) close() error {
 	if s == nil {
 		return nil
 	}
-	if err := s.session.Close(); err != nil {
+	if err := errors.Join(s.session.Close(), s.process.Wait()); err != nil {
 		return fmt.Errorf("a server has not ended well: %w\n%s", err, s.log)
 	}
 	return nil

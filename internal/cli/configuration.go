@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"skillet/mcpserver"
 	"skillet/policy"
 	"skillet/skills"
 )
@@ -23,6 +24,12 @@ type configuration struct {
 	vetted  []*skills.Skill
 	plans   []policy.Plan // of the vetted skills, without a caller's arguments
 	refused []refusal
+	listing skills.Listing
+}
+
+// offer is what of it is for clients.
+func (config *configuration) offer() mcpserver.Offer {
+	return mcpserver.Offer{Skills: config.vetted, Prompts: config.set.Prompts, Listing: config.listing, Policy: config.policy}
 }
 
 // refusal is a skill that the policy does not let through.
@@ -82,6 +89,9 @@ func (c *command) configure(from texts, workdir string) (*configuration, error) 
 	config.policy, policyErr = c.parsePolicy(from.policy)
 	if skillsErr != nil || policyErr != nil {
 		return nil, together(skillsErr, policyErr)
+	}
+	if config.listing = config.set.Listing; c.listing != "" {
+		config.listing = c.listing
 	}
 	for i, verdict := range config.policy.VetAll(config.set.Skills) {
 		skill := config.set.Skills[i]

@@ -21,23 +21,26 @@ func (c *command) list() *cobra.Command {
 				return err
 			}
 			c.reportRefused(a)
-			tools, err := mcpserver.Tools(a.vetted)
-			if err != nil {
-				return err
-			}
 			if asJSON {
+				tools, err := mcpserver.Tools(a.vetted, a.listing)
+				if err != nil {
+					return err
+				}
 				encoder := json.NewEncoder(c.stdout)
 				encoder.SetEscapeHTML(false)
 				encoder.SetIndent("", "  ")
 				return encoder.Encode(map[string]any{"tools": tools})
 			}
 			var rows [][]string
-			for _, tool := range tools {
-				about := tool.Title
+			for _, skill := range a.vetted {
+				about := skill.Title
 				if about == "" {
-					about, _, _ = strings.Cut(tool.Description, "\n")
+					about, _, _ = strings.Cut(skill.Description, "\n")
 				}
-				rows = append(rows, []string{tool.Name, about})
+				rows = append(rows, []string{skill.Name, about})
+			}
+			for _, tool := range mcpserver.JobTools(a.vetted) {
+				rows = append(rows, []string{tool.Name, tool.Title})
 			}
 			table(c.stdout, rows)
 			return nil

@@ -53,7 +53,7 @@ func (r *reloader) reload(from texts) {
 	log := r.app.log
 	config, err := r.command.configure(from, r.app.workdir)
 	if err == nil {
-		err = r.server.SetSkills(config.vetted, config.policy)
+		err = r.server.Replace(config.offer())
 	}
 	if err != nil {
 		all := complaints(err)

@@ -81,6 +81,8 @@ type command struct {
 
 	config, policyFile, workdir string
 	logLevel, logFormat         string
+
+	listing skills.Listing // instead of what the skills file says; "" for that
 }
 
 func (c *command) root() *cobra.Command {

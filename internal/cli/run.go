@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -74,7 +75,7 @@ func (c *command) call(cmd *cobra.Command, a *app, skill *skills.Skill, given js
 	if code := outcome.Result.ExitCode; code != 0 {
 		return &exitError{code: code}
 	}
-	for _, path := range outcome.Invocation.Outputs {
+	for _, path := range slices.Concat(outcome.Changes.Made, outcome.Changes.Found) {
 		fmt.Fprintf(c.stderr, "made %s\n", path)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"math"
 	"os"
 	"runtime/debug"
 	"time"
@@ -16,7 +17,7 @@ func (c *command) serve() *cobra.Command {
 	var options mcpserver.Options
 	var overHTTP httpFlags
 	var idle runtime.IdleLimits
-	var idleMemory string
+	var idleMemory, listing string
 	var watching bool
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -30,6 +31,11 @@ func (c *command) serve() *cobra.Command {
 			if idle.Memory, err = skills.ParseSize(idleMemory); err != nil {
 				return usage(`write it like "256m" or "1g"`, "--max-idle-memory: %w", err)
 			}
+			if cmd.Flags().Changed("tools") {
+				if c.listing, err = skills.ParseListing(listing); err != nil {
+					return usage("", "--tools: %w", err)
+				}
+			}
 			usual := c.collectLess()
 			a, err := c.loadWithEngine(idle)
 			if err != nil {
@@ -37,13 +43,14 @@ func (c *command) serve() *cobra.Command {
 			}
 			c.reportRefused(a)
 			rebuilds := newRebuilds(a.runtime, a.log)
-			options.Skills, options.Workdir = a.vetted, a.workdir
+			options.Skills, options.Prompts, options.Listing, options.Workdir = a.vetted, a.set.Prompts, a.listing, a.workdir
 			options.Caller = mcpserver.Caller{Policy: a.policy, Runner: rebuilds}
 			options.Version, options.Hurry, options.Logger = version(), c.hurry, a.log
 			server, err := mcpserver.New(options)
 			if err != nil {
 				return err
 			}
+			defer server.Close()
 			// Nothing but protocol may reach standard output, whatever a library prints.
 			stdout := os.Stdout
 			os.Stdout = os.Stderr
@@ -74,18 +81,27 @@ func (c *command) serve() *cobra.Command {
 	flags.IntVar(&options.MaxJobs, "max-jobs", 0, "calls of one client that may go on as jobs at a time (default 100)")
 	flags.IntVar(&idle.Containers, "max-idle", runtime.DefaultIdle, "containers kept started for calls to come, of all skills together; 0 for none")
 	flags.StringVar(&idleMemory, "max-idle-memory", "1g", "memory that they may take together, at 8 MiB each")
+	flags.StringVar(&listing, "tools", "", "list all tools, or with search two that find and call them (default what the skills file says, else all)")
 	flags.BoolVar(&watching, "watch", true, "take over changes of the skills file, the policy file and the Dockerfiles while serving")
 	flags.DurationVar(&options.Grace, "grace", 10*time.Second, "how long calls in flight may go on when the client leaves or skillet is told to stop")
 	overHTTP.register(flags)
 	return cmd
 }
 
-// collectLess has garbage collected less often until the returned function is called. A start keeps most of what it makes,
-// and would be a quarter longer for looking through that again and again. Who sets GOGC knows better.
+// startHeap is the memory that a start may fill before garbage is collected, in bytes: that of some hundred skills.
+const startHeap = 48 << 20
+
+// collectLess has garbage collected only when memory gets short, until the returned function is called. A start keeps most of
+// what it makes, and would be a quarter longer for looking through that again and again. Who has set a limit, or GOGC, knows
+// better.
 func (c *command) collectLess() (usual func()) {
-	if c.variable("GOGC") != "" {
+	if c.variable("GOGC") != "" || debug.SetMemoryLimit(-1) != math.MaxInt64 {
 		return func() {}
 	}
-	before := debug.SetGCPercent(800)
-	return func() { debug.SetGCPercent(before) }
+	before := debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(startHeap)
+	return func() {
+		debug.SetGCPercent(before)
+		debug.SetMemoryLimit(math.MaxInt64)
+	}
 }

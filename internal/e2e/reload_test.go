@@ -142,7 +142,7 @@ func TestABadChangeKeepsTheToolsAndNamesEveryMistake(t *testing.T) {
 	s.awaitTools(t, "e2e_sh")
 	s.write(t, "skills.toml", sh+"tiemout = \"5s\"\n[skills.e2e_two.docker]\nimage = 7\n")
 	s.awaitLog(t, "the tools stay as they were")
-	for _, want := range []string{"skills.toml:10: skills.e2e_sh.docker.tiemout: unknown key", "skills.toml:12: skills.e2e_two.docker.image: is an integer", "mistakes=2"} {
+	for _, want := range []string{"skills.toml:11: skills.e2e_sh.docker.tiemout: unknown key", "skills.toml:13: skills.e2e_two.docker.image: is an integer", "mistakes=2"} {
 		if !strings.Contains(s.stderr.String(), want) {
 			t.Errorf("the log has no %q:\n%s", want, s.stderr)
 		}

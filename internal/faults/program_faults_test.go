@@ -4,6 +4,7 @@ package faults
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -147,11 +148,17 @@ func outOfMemory(expected bool) func(reply) error {
 	}
 }
 
-// writes wants a success that tells how many bytes were written, of which the first MiB was kept.
+// atCut is the line where bytes are left out of a text.
+var atCut = regexp.MustCompile(`\n\[… \d+ bytes are left out here …\]\n`)
+
+// keptOf is how much of a program's output is in a result.
+func keptOf(r reply) int64 { return int64(len(atCut.ReplaceAllString(r.result.Stdout, ""))) }
+
+// writes wants a success that tells how many bytes were written, of which one MiB was kept.
 func writes(bytes int64) func(reply) error {
 	return func(r reply) error {
 		kept := min(bytes, 1<<20)
-		if r.failed || int64(len(r.result.Stdout)) != kept || r.result.StdoutDropped != bytes-kept || r.result.Truncated != (kept < bytes) {
+		if r.failed || keptOf(r) != kept || r.result.StdoutDropped != bytes-kept || r.result.Truncated != (kept < bytes) {
 			return fmt.Errorf("want %d bytes, got %d and %d dropped, truncated=%t, failed=%t: %.100q",
 				bytes, len(r.result.Stdout), r.result.StdoutDropped, r.result.Truncated, r.failed, r.text)
 		}
@@ -159,12 +166,12 @@ func writes(bytes int64) func(reply) error {
 	}
 }
 
-// endless wants the time limit, with the first MiB of the output.
+// endless wants the time limit, with one MiB of the output.
 func endless(r reply) error {
 	if err := timesOut(r); err != nil {
 		return err
 	}
-	if !r.result.TimedOut || !r.result.Truncated || len(r.result.Stdout) != 1<<20 {
+	if !r.result.TimedOut || !r.result.Truncated || keptOf(r) != 1<<20 {
 		return fmt.Errorf("got %d bytes, timed_out %t, truncated %t", len(r.result.Stdout), r.result.TimedOut, r.result.Truncated)
 	}
 	return nil

@@ -57,7 +57,7 @@ func preferAsVictim(pid int) {
 // oomKilled tells whether the kernel has killed a process of the container for want of memory (cgroup v2: memory.events; v1:
 // memory.oom_control).
 func oomKilled() bool {
-	for _, file := range []string{"/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"} {
+	for _, file := range []string{"/sys/fs/cgroup" + unifiedCgroup() + "/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			continue
@@ -70,4 +70,16 @@ func oomKilled() bool {
 		}
 	}
 	return false
+}
+
+// unifiedCgroup is the container's cgroup of version 2, below where these are mounted: "/" in a namespace of its own, more in the
+// host's.
+func unifiedCgroup() string {
+	text, _ := os.ReadFile("/proc/self/cgroup")
+	for line := range bytes.Lines(text) {
+		if path, ok := bytes.CutPrefix(line, []byte("0::")); ok {
+			return string(bytes.TrimSuffix(path, []byte("\n")))
+		}
+	}
+	return ""
 }

@@ -13,6 +13,7 @@
 //   - main.go: from the order to the exit
 //   - program.go: the child and its pipes
 //   - input.go, output.go: what it reads and writes
+//   - mounts.go: whether what is mounted is what was judged
 //   - harden.go: why the program cannot get at the supervisor
 package main
 
@@ -35,7 +36,7 @@ const (
 const (
 	// maxIdle ends a supervisor whose order never comes although its connection seems to be there.
 	maxIdle = time.Hour
-	// lastWords is how long the end of a program's output and the report of its exit may take once its time is over.
+	// lastWords is how long the end of a program, its output and the report of its exit may take once its time is over.
 	lastWords = 5 * time.Second
 )
 
@@ -110,13 +111,16 @@ func run(link *link, prepared *preparation, signals <-chan os.Signal) int {
 		case signal := <-signals:
 			p.passOn(signal.(syscall.Signal))
 		case <-over:
-			outOfTime, over = true, nil
+			if outOfTime {
+				return exitLost // what could not be killed, as by its user, ends with the container
+			}
+			outOfTime, over = true, time.After(lastWords)
 			p.killAll()
 		case <-lost:
 			return exitLost // the kernel kills all else with the first process
 		}
 	}
-	return report(link, p, outOfTime, lost)
+	return report(link, p, outOfTime, over, lost)
 }
 
 // deadline is a channel that gives a value when the limit is over; never without one.
@@ -127,8 +131,9 @@ func deadline(limit time.Duration) <-chan time.Time {
 	return time.After(limit)
 }
 
-// report makes sure that nothing runs any more, and tells how the program ended, after all that it wrote.
-func report(link *link, p *program, outOfTime bool, lost <-chan struct{}) int {
+// report makes sure that nothing runs any more, and tells how the program ended, after all that it wrote. A client that does not
+// read is waited for until the time is over.
+func report(link *link, p *program, outOfTime bool, over <-chan time.Time, lost <-chan struct{}) int {
 	p.killRest()
 	exit := p.exit(outOfTime)
 	told := make(chan struct{})
@@ -137,14 +142,10 @@ func report(link *link, p *program, outOfTime bool, lost <-chan struct{}) int {
 		exit.Cut = !p.drained()
 		_ = link.send(wire.Exit, exit.Encode())
 	}()
-	var patience <-chan time.Time // a client that does not read is waited for until its own time is over
-	if outOfTime {
-		patience = time.After(lastWords)
-	}
 	select {
 	case <-told:
 	case <-lost:
-	case <-patience:
+	case <-over:
 	}
 	return containerExit(exit)
 }

@@ -34,6 +34,11 @@ func (e *startError) Error() string { return e.name + ": " + e.err.Error() }
 
 func (e *startError) Unwrap() error { return e.err }
 
+// mountError is that another file is mounted than was ordered.
+type mountError struct{ target string }
+
+func (e *mountError) Error() string { return e.target }
+
 // preparation is a program that can be started. It is made while skillet's word to start it is on its way.
 type preparation struct {
 	order                 wire.OrderFrame
@@ -55,6 +60,9 @@ func prepare(order wire.OrderFrame) *preparation {
 	p.stdout, p.stderr = p.pipes.output(), p.pipes.output()
 	if p.pipes.err != nil {
 		p.err = &startError{"pipe", p.pipes.err}
+	}
+	if target := wrongMount(order); target != "" {
+		p.err = &mountError{target}
 	}
 	return p
 }
@@ -126,7 +134,10 @@ func find(name string, env []string) (string, error) {
 func notStarted(err error) wire.ExitFrame {
 	exit := wire.ExitFrame{How: wire.NotStarted, Text: err.Error()}
 	var errno syscall.Errno
+	var mount *mountError
 	switch {
+	case errors.As(err, &mount):
+		exit.How = wire.WrongMount
 	case errors.As(err, &errno):
 		exit.Code = int(errno)
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
@@ -147,7 +158,8 @@ func (p *program) passOn(signal syscall.Signal) {
 	p.signal(signal)
 }
 
-// signal sends the program a signal. It is not reaped yet, so the number is still its own.
+// signal sends the program a signal. Where it has just ended and was reaped, its number is nobody's, or that of another process of
+// the container, which is about to be killed anyway.
 func (p *program) signal(signal syscall.Signal) { _ = syscall.Kill(p.pid, signal) }
 
 // killAll kills all processes of the container but the supervisor: it is the first one of its PID namespace, and -1 means all

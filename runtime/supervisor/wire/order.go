@@ -12,6 +12,17 @@ type OrderFrame struct {
 	Env   []string      // KEY=value: set in addition to, or in the place of, what the container has
 	Input bool          // input follows; without it, standard input is /dev/null
 	Limit time.Duration // the program is killed after it, whoever else should have done so; 0 for no limit
+
+	// Mounts are to be looked at before the program starts, where the container runs on the kernel of this boot
+	// (/proc/sys/kernel/random/boot_id): on another one, files have other numbers.
+	Boot   string
+	Mounts []Mounted
+}
+
+// Mounted is which file has to be at a path of the container, by its device and inode (stat(2)).
+type Mounted struct {
+	Target        string
+	Device, Inode uint64
 }
 
 // How a program ended.
@@ -23,6 +34,7 @@ const (
 	Signalled  How = 's' // by a signal; Code is its number
 	OutOfTime  How = 't' // killed because the order's limit was over
 	NotStarted How = 'n' // it did not begin; Code is errno, Text what was tried
+	WrongMount How = 'm' // it did not begin, because another file is mounted than was ordered; Text is the path
 )
 
 // ExitFrame is how the program ended.
@@ -44,13 +56,30 @@ func (o OrderFrame) Encode() []byte {
 	b = appendStrings(b, o.Args)
 	b = appendStrings(b, o.Env)
 	b = appendBool(b, o.Input)
-	return binary.BigEndian.AppendUint64(b, uint64(o.Limit))
+	b = binary.BigEndian.AppendUint64(b, uint64(o.Limit))
+	b = appendString(b, o.Boot)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(o.Mounts)))
+	for _, m := range o.Mounts {
+		b = appendString(b, m.Target)
+		b = binary.BigEndian.AppendUint64(b, m.Device)
+		b = binary.BigEndian.AppendUint64(b, m.Inode)
+	}
+	return b
 }
+
+// Fits tells whether an order is not too large to be sent.
+func (o OrderFrame) Fits() bool { return len(o.Encode()) <= MaxOrder }
 
 // DecodeOrder reads an order.
 func DecodeOrder(b []byte) (OrderFrame, error) {
 	r := reader{rest: b}
-	o := OrderFrame{Args: r.strings(), Env: r.strings(), Input: r.bool(), Limit: time.Duration(r.uint64())}
+	o := OrderFrame{Args: r.strings(), Env: r.strings(), Input: r.bool(), Limit: time.Duration(r.uint64()), Boot: r.string()}
+	for range r.length() {
+		if r.failed {
+			break
+		}
+		o.Mounts = append(o.Mounts, Mounted{Target: r.string(), Device: r.uint64(), Inode: r.uint64()})
+	}
 	if !r.whole() || len(o.Args) == 0 {
 		return OrderFrame{}, errMalformed
 	}
@@ -73,7 +102,7 @@ func DecodeExit(b []byte) (ExitFrame, error) {
 	switch {
 	case r.failed, e.Code < 0, e.Code > 1<<16:
 		return ExitFrame{}, errMalformed
-	case e.How != Exited && e.How != Signalled && e.How != OutOfTime && e.How != NotStarted:
+	case e.How != Exited && e.How != Signalled && e.How != OutOfTime && e.How != NotStarted && e.How != WrongMount:
 		return ExitFrame{}, errMalformed
 	}
 	e.Text = string(r.rest)
@@ -101,10 +130,14 @@ func appendBool(b []byte, value bool) []byte {
 func appendStrings(b []byte, all []string) []byte {
 	b = binary.BigEndian.AppendUint32(b, uint32(len(all)))
 	for _, one := range all {
-		b = binary.BigEndian.AppendUint32(b, uint32(len(one)))
-		b = append(b, one...)
+		b = appendString(b, one)
 	}
 	return b
+}
+
+func appendString(b []byte, text string) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
+	return append(b, text...)
 }
 
 // reader takes values from the front of a frame. After the first one that is not there, all are zero.
@@ -148,6 +181,8 @@ func (r *reader) length() int {
 	return 0
 }
 
+func (r *reader) string() string { return string(r.take(r.length())) }
+
 func (r *reader) strings() []string {
 	count := r.length()
 	if count > len(r.rest)/4 {
@@ -156,7 +191,7 @@ func (r *reader) strings() []string {
 	}
 	all := make([]string, 0, count)
 	for range count {
-		all = append(all, string(r.take(r.length())))
+		all = append(all, r.string())
 	}
 	return all
 }

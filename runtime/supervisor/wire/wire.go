@@ -132,13 +132,23 @@ func parseHeader(header []byte) (Kind, int, error) {
 
 func known(kind Kind) bool {
 	switch kind {
-	case Order, Go, Input, InputEnd, Signal, Ready, Accepted, Output, ErrorOutput, Credit, Exit:
+	case Order, Go, Input, InputEnd, Signal:
+		return true
+	}
+	return supervisors(kind)
+}
+
+// supervisors tells whether a frame is one that the supervisor sends.
+func supervisors(kind Kind) bool {
+	switch kind {
+	case Ready, Accepted, Output, ErrorOutput, Credit, Exit:
 		return true
 	}
 	return false
 }
 
-// Decoder takes frames in as they come, in pieces of any size, and hands them on one by one. It holds no more than one frame.
+// Decoder takes a supervisor's frames in as they come, in pieces of any size, and hands them on one by one. It holds no more than
+// one frame, which is of [Chunk] at most: a frame of skillet's is none here.
 type Decoder struct {
 	// Frame is called for each frame. Its content is good until it returns. An error ends the decoding.
 	Frame func(kind Kind, content []byte) error
@@ -155,6 +165,9 @@ func (d *Decoder) Write(p []byte) (int, error) {
 	}
 	for len(p) >= headerSize {
 		kind, length, err := parseHeader(p)
+		if err == nil && !supervisors(kind) {
+			err = &FrameError{kind, length}
+		}
 		if err != nil {
 			return 0, err
 		}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -44,6 +45,10 @@ func TestFramesComeBackAsTheyWereSent(t *testing.T) {
 		read = append(read, frame{kind, string(content)})
 	}
 	check("Read", read)
+	stream, sent = nil, slices.DeleteFunc(sent, func(f frame) bool { return !supervisors(f.kind) })
+	for _, f := range sent {
+		stream = Append(stream, f.kind, []byte(f.content))
+	}
 	for _, size := range []int{1, 3, 7, 1000, len(stream)} {
 		var decoded []frame
 		d := Decoder{Frame: func(kind Kind, content []byte) error {
@@ -79,10 +84,32 @@ func TestWhatIsNoFrameIsRefusedBeforeItIsRead(t *testing.T) {
 	}
 }
 
+// A container that could send what only skillet does could have skillet hold as much as an order.
+func TestSkilletTakesNoFrameOfItsOwn(t *testing.T) {
+	for _, kind := range []Kind{Order, Go, Input, InputEnd, Signal} {
+		d := Decoder{Frame: func(Kind, []byte) error { return nil }}
+		header := Header(kind, 0)
+		if _, err := d.Write(header[:]); err == nil {
+			t.Errorf("%q was decoded", rune(kind))
+		}
+	}
+}
+
+func TestAnOrderFitsThatIsNotLargerThanItMayBe(t *testing.T) {
+	for _, more := range []int{0, 1} {
+		o := OrderFrame{Args: []string{"a", ""}, Env: []string{"A=1"}}
+		o.Args[1] = strings.Repeat("x", MaxOrder-len(o.Encode())+more)
+		if got, want := o.Fits(), len(o.Encode()) <= MaxOrder; got != want {
+			t.Errorf("%d bytes: %t", len(o.Encode()), got)
+		}
+	}
+}
+
 func TestOrdersAndExitsComeBackAsTheyWere(t *testing.T) {
 	for _, want := range []OrderFrame{
 		{Args: []string{"a"}, Env: []string{}},
 		{Args: []string{"a", "", "b c\n"}, Env: []string{"A=1", "B="}, Input: true, Limit: 3 * time.Second},
+		{Args: []string{"a"}, Env: []string{}, Boot: "b", Mounts: []Mounted{{"/x", 1, math.MaxUint64}, {"", 0, 0}}},
 	} {
 		if got, err := DecodeOrder(want.Encode()); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v, want %+v: %v", got, want, err)
