@@ -242,3 +242,34 @@ func TestAJobOfAPipedCallHasTheGracePeriod(t *testing.T) {
 	}
 	waitFor(t, "the container to go", func() bool { return containers(t) == "" })
 }
+
+func TestWhatAJobHasMadeCanBeReadAsOfACall(t *testing.T) {
+	s := serve(t, strings.Replace(sh, `timeout = "60s"`, `timeout = "60s"
+background = true
+args = ["-c", "echo made >made.txt; head -c 3000000 /dev/zero | tr '\\0' x"]
+outputs = ["made.txt"]`, 1))
+	handle := jobOf(t, s.call(t, "e2e_sh", struct{}{})).Job
+	got := ask(t, s.ClientSession, "job_output", handle, 20)
+	read := map[string]bool{}
+	for _, content := range got.Content {
+		uri := ""
+		switch content := content.(type) {
+		case *mcp.ResourceLink:
+			uri = content.URI
+		case *mcp.EmbeddedResource:
+			uri = content.Resource.URI
+		default:
+			continue
+		}
+		resource, err := s.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: uri})
+		if err != nil {
+			t.Errorf("%s: %v", uri, err)
+			continue
+		}
+		text := resource.Contents[0].Text
+		read[text[:4]] = true
+	}
+	if got.IsError || !read["made"] || !read["xxxx"] {
+		t.Errorf("could read %v of %s", read, texts(got)[:200])
+	}
+}
