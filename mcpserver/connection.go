@@ -15,7 +15,9 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	c := &connection{server: s}
 	c.ctx, c.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer c.end()
-	return stdio.Serve(ctx, c, in, out, stdio.Options{Grace: s.options.Grace, Hurry: s.options.Hurry, Logger: s.log})
+	return stdio.Serve(ctx, c, in, out, stdio.Options{
+		Grace: s.options.Grace, Hurry: s.options.Hurry, Logger: s.log, Linger: s.drainJobs,
+	})
 }
 
 // connection is one client on two streams.
@@ -42,7 +44,7 @@ func (c *connection) Accept(ctx context.Context, method string, raw json.RawMess
 	session := &requestSession{session: newSession(c.ctx, notify)}
 	ctx = c.server.mcp.WithContext(ctx, session)
 	request := stdio.Request{}
-	ctx, request.Written = c.server.takePlace(ctx, method)
+	ctx, request.Written = c.server.takePlace(ctx, method, raw)
 	if method == string(mcp.MethodInitialize) {
 		request.Written = func() { c.session.introduced(session) }
 	}

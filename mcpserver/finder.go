@@ -126,7 +126,7 @@ func (f *finder) find(_ context.Context, request mcp.CallToolRequest) (*mcp.Call
 	result := matches{Skills: []found{}, More: max(len(places)-given.Limit, 0)}
 	for _, i := range places[:min(len(places), given.Limit)] {
 		skill := f.skills[i]
-		result.Skills = append(result.Skills, found{skill.Name, skill.Description, skill.InputSchema})
+		result.Skills = append(result.Skills, found{skill.Name, describe(skill), skill.InputSchema})
 	}
 	if len(places) == 0 {
 		for _, skill := range f.skills[:min(len(f.skills), mostNames)] {

@@ -170,9 +170,9 @@ func TestFoundSkillsWaitForTheirTurn(t *testing.T) {
 	if _, err := h.queue.enter(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, leave := h.takePlace(t.Context(), "tools/call")
+	ctx, leave := h.takePlace(t.Context(), "tools/call", nil)
 	defer leave()
-	full, _ := h.takePlace(t.Context(), "tools/call")
+	full, _ := h.takePlace(t.Context(), "tools/call", nil)
 	message := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"call_skill","arguments":{"name":"query"}}}`
 	if answer, _ := json.Marshal(h.Handle(full, []byte(message))); !strings.Contains(string(answer), "skillet is busy") {
 		t.Errorf("got %s", answer)

@@ -3,11 +3,14 @@ package mcpserver
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
 
 	"skillet/policy"
 	"skillet/runtime"
@@ -192,4 +195,27 @@ func (k *keptSession) Run(ctx context.Context, plan policy.Plan, io runtime.IO) 
 		k.leave("its first call has failed")
 	}
 	return result, err
+}
+
+// callOrContinue makes a call, in a container of its own or in a session's.
+func (s *Server) callOrContinue(ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage, live runtime.IO) (Outcome, error) {
+	invocation, plan, err := caller.approve(skill, arguments)
+	if err != nil {
+		return Outcome{}, err
+	}
+	outcome := Outcome{Skill: skill, Invocation: invocation}
+	if invocation.Session == "" {
+		return caller.run(ctx, outcome, plan, live, caller.Runner)
+	}
+	if outcome.session, err = s.sessions.of(clientOf(ctx), invocation, plan); err != nil {
+		return Outcome{}, err
+	}
+	return caller.run(ctx, outcome, plan, live, outcome.session)
+}
+
+// answer is the result of a call, with what there is to say about its session.
+func (s *Server) answer(ctx context.Context, outcome Outcome, err error, copies *copies) *mcp.CallToolResult {
+	result := s.toResult(ctx, outcome, err, copies)
+	outcome.session.mark(result)
+	return result
 }

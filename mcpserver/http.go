@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -37,7 +38,31 @@ func (s *Server) ServeStreamable(ctx context.Context, listener net.Listener, res
 		options.Metadata = resource.handler()
 	}
 	options.Grace, options.Hurry, options.Logger = s.options.Grace, s.options.Hurry, s.log
-	return streamable.Serve(ctx, listener, &overHTTP{server: s}, options)
+	grace, end := s.graceAfter(ctx)
+	defer end()
+	err := streamable.Serve(ctx, listener, &overHTTP{server: s}, options)
+	if ctx.Err() == nil { // there was nobody to tell it to stop
+		end()
+	}
+	s.drainJobs(grace)
+	return err
+}
+
+// graceAfter returns a context that ends with the grace period, which begins when ctx ends.
+func (s *Server) graceAfter(ctx context.Context) (context.Context, context.CancelFunc) {
+	grace, end := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		defer end()
+		select {
+		case <-time.After(s.options.Grace):
+		case <-s.options.Hurry:
+		case <-grace.Done():
+		}
+	})
+	return grace, func() {
+		stop()
+		end()
+	}
 }
 
 func (r Resource) handler() http.Handler {
@@ -70,7 +95,7 @@ func (h *overHTTP) Accept(ctx context.Context, call streamable.Call, notify stre
 		asks:           &h.asks, client: call.Client,
 	}
 	ctx = withClient(h.server.mcp.WithContext(ctx, session), call.Client)
-	ctx, leave := h.server.takePlace(ctx, call.Method)
+	ctx, leave := h.server.takePlace(ctx, call.Method, call.Raw)
 	return streamable.Request{Written: func() { leave(); end() }, Answer: func() streamable.Response {
 		if h.Endless(call.Method) {
 			session.tag = json.RawMessage(call.ID)

@@ -26,7 +26,12 @@ const alice, bob = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
 // overHTTP serves tools, to the two clients alice and bob, and returns the URL.
 func overHTTP(t *testing.T, extend func(*server.MCPServer)) string {
 	t.Helper()
-	s, err := mcpserver.New(mcpserver.Options{Version: "test", Extend: extend})
+	return serveOverHTTP(t, mcpserver.Options{Version: "test", Extend: extend})
+}
+
+func serveOverHTTP(t *testing.T, options mcpserver.Options) string {
+	t.Helper()
+	s, err := mcpserver.New(options)
 	if err != nil {
 		t.Fatal(err)
 	}

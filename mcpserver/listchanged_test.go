@@ -3,6 +3,7 @@ package mcpserver_test
 import (
 	"bufio"
 	"cmp"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,16 +24,23 @@ type conversation struct {
 	t  *testing.T
 	in *io.PipeWriter
 
+	ended chan struct{} // closed when the server is
+
 	mu    sync.Mutex
 	lines []string // that came since the last heard
 }
 
 func converse(t *testing.T, server *mcpserver.Server) *conversation {
+	return converseUntil(t.Context(), t, server)
+}
+
+func converseUntil(ctx context.Context, t *testing.T, server *mcpserver.Server) *conversation {
 	inRead, inWrite := io.Pipe()
 	outRead, outWrite := io.Pipe()
-	c := &conversation{t: t, in: inWrite}
+	c := &conversation{t: t, in: inWrite, ended: make(chan struct{})}
 	go func() {
-		_ = server.ServeStdio(t.Context(), inRead, outWrite)
+		defer close(c.ended)
+		_ = server.ServeStdio(ctx, inRead, outWrite)
 		outWrite.Close()
 	}()
 	go func() {

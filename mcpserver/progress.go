@@ -21,26 +21,26 @@ import (
 // The number has to increase with each notification. It is the percentage for a skill whose output says one, of 100, and else
 // the seconds since the call came, of a total that nobody knows. What does not increase by itself does so by a trifle.
 type progress struct {
-	tell  func(value float64, total bool, message string)
 	place *place // in the queue; nil outside of one
 	begun time.Time
 	taps  *taps
-	meter *skills.Meter // nil for a skill without a pattern
 
 	over  chan struct{} // closed to end it
 	ended chan struct{}
 
-	mu    sync.Mutex
-	stage stage
-	since time.Time // of the stage
-	step  string    // of the image that is built
-	line  string    // the last one about the image
+	mu     sync.Mutex
+	stage  stage
+	since  time.Time     // of the stage
+	step   string        // of the image that is built
+	line   string        // the last one about the image
+	meter  *skills.Meter // nil for a skill without a pattern
+	output string        // the last line of it
 
-	// Only the goroutine that tells knows these.
-	output string // the last line of it
-	said   string // what was told last, without the time
-	value  float64
-	heard  time.Time // when the client was told something last
+	telling sync.Mutex // whoever holds it tells
+	tell    func(value float64, total bool, message string)
+	said    string // what was told last, without the time
+	value   float64
+	heard   time.Time // when the client was told something last
 }
 
 // stage is what a call is doing.
@@ -66,10 +66,14 @@ const (
 // newProgress begins to tell of a call, to the session of ctx. It returns nil when the client has not asked for it; all
 // methods do nothing then.
 func (s *Server) newProgress(ctx context.Context, skill *skills.Skill) *progress {
-	token := progressToken(ctx)
-	if token == nil {
+	if progressToken(ctx) == nil {
 		return nil
 	}
+	return s.follow(ctx, skill)
+}
+
+// follow is newProgress for a call whose progress is asked for in other ways, too.
+func (s *Server) follow(ctx context.Context, skill *skills.Skill) *progress {
 	now := time.Now()
 	p := &progress{
 		begun: now, since: now, heard: now,
@@ -81,16 +85,25 @@ func (s *Server) newProgress(ctx context.Context, skill *skills.Skill) *progress
 		p.meter, size = skill.Progress.Meter(), longTail
 	}
 	p.taps = newTaps(size)
-	p.tell = func(value float64, total bool, message string) {
-		params := map[string]any{"progressToken": token, "progress": value, "message": message}
-		if total {
-			params["total"] = percent
+	if token := progressToken(ctx); token != nil {
+		p.tell = func(value float64, total bool, message string) {
+			params := map[string]any{"progressToken": token, "progress": value, "message": message}
+			if total {
+				params["total"] = percent
+			}
+			// Where the client does not read, what comes next is as good.
+			_ = s.mcp.SendNotificationToClient(ctx, "notifications/progress", params)
 		}
-		// Where the client does not read, what comes next is as good.
-		_ = s.mcp.SendNotificationToClient(ctx, "notifications/progress", params)
 	}
-	go p.follow()
+	go p.watch()
 	return p
+}
+
+// silence returns when nothing will be told any more. What is going on is noted as before.
+func (p *progress) silence() {
+	p.telling.Lock()
+	defer p.telling.Unlock()
+	p.tell = nil
 }
 
 // stop returns when nothing will be told any more. What was told is sent before the response: see [session.finish].
@@ -144,8 +157,8 @@ func (l *imageLines) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// follow tells what there is to tell.
-func (p *progress) follow() {
+// watch tells what there is to tell.
+func (p *progress) watch() {
 	defer close(p.ended)
 	ticker := time.NewTicker(progressInterval)
 	defer ticker.Stop()
@@ -161,16 +174,25 @@ func (p *progress) follow() {
 
 // look tells when something has changed, or when nothing was told for a while.
 func (p *progress) look(now time.Time) {
-	if text := p.taps.look(p.read); text != "" {
-		p.output = text
-	}
+	p.listenUp()
+	p.telling.Lock()
+	defer p.telling.Unlock()
 	doing, message := p.state(now)
-	if doing == p.said && now.Sub(p.heard) < progressHeartbeat {
+	if p.tell == nil || doing == p.said && now.Sub(p.heard) < progressHeartbeat {
 		return
 	}
 	p.said, p.heard = doing, now
 	value, total := p.next(now)
 	p.tell(value, total, shorten(message))
+}
+
+// listenUp takes in what the program has written since the last time.
+func (p *progress) listenUp() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if text := p.taps.look(p.read); text != "" {
+		p.output = text
+	}
 }
 
 // read looks for a percentage in a line of output.
@@ -214,7 +236,7 @@ func join(message, line string) string {
 	return message + ": " + line
 }
 
-// share is the percentage, if the output has said one.
+// share is the percentage, if the output has said one. p.mu is held.
 func (p *progress) share() (float64, bool) {
 	if p.meter == nil {
 		return 0, false
@@ -224,6 +246,8 @@ func (p *progress) share() (float64, bool) {
 
 // next is the number to tell, and whether it is one of a hundred.
 func (p *progress) next(now time.Time) (value float64, total bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	least := round(p.value + trifle)
 	switch share, known := p.share(); {
 	case known:

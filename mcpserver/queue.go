@@ -2,6 +2,7 @@ package mcpserver
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"slices"
@@ -51,7 +52,8 @@ type place struct {
 	queue   *queue
 	turn    chan struct{} // closed when the call may run
 	running bool
-	left    bool
+	left    bool // by the request that it was taken for
+	shared  int  // by so many others
 }
 
 // busyError says that the queue is full.
@@ -103,15 +105,38 @@ func (p *place) number() int {
 	return slices.Index(p.queue.waiting, p) + 1
 }
 
-// leave gives the place to the next call. It may be called more than once.
+// leave gives the place to the next call, unless somebody shares it. It may be called more than once.
 func (p *place) leave() {
+	p.queue.mu.Lock()
+	defer p.queue.mu.Unlock()
+	if !p.left {
+		p.left = true
+		p.vacate()
+	}
+}
+
+// share keeps the place beyond its request, until the returned function is called.
+func (p *place) share() (leave func()) {
+	if p == nil {
+		return func() {}
+	}
+	p.queue.mu.Lock()
+	defer p.queue.mu.Unlock()
+	p.shared++
+	return sync.OnceFunc(func() {
+		p.queue.mu.Lock()
+		defer p.queue.mu.Unlock()
+		p.shared--
+		p.vacate()
+	})
+}
+
+// vacate gives the place to the next call once nobody has it any more. The queue's lock is held.
+func (p *place) vacate() {
 	q := p.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if p.left {
+	if !p.left || p.shared > 0 {
 		return
 	}
-	p.left = true
 	if p.running {
 		q.running--
 	} else {
@@ -141,10 +166,11 @@ func withPlace(ctx context.Context, p *place, err error) context.Context {
 	return context.WithValue(ctx, placeKey{}, p)
 }
 
-// takePlace takes a place for a request that needs one, and returns what gives it back.
-func (s *Server) takePlace(ctx context.Context, method string) (context.Context, func()) {
+// takePlace takes a place for a request that needs one, and returns what gives it back. Who asks for jobs needs none: these may
+// have all places.
+func (s *Server) takePlace(ctx context.Context, method string, request json.RawMessage) (context.Context, func()) {
 	queue := s.queueOf(method)
-	if queue == nil {
+	if queue == nil || queue == s.queue && s.jobTools.Load() && callsJobTool(request) {
 		return ctx, func() {}
 	}
 	place, err := queue.enter()

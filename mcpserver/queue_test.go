@@ -71,3 +71,24 @@ func TestBeyondItsBoundTheQueueIsBusy(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestAPlaceThatIsSharedIsFreeWhenBothHaveLeft(t *testing.T) {
+	for _, order := range []string{"the request first", "the job first"} {
+		q := newQueue(1, 1)
+		first, _ := q.enter()
+		second, _ := q.enter()
+		request, job := first.leave, first.share()
+		if order == "the job first" {
+			request, job = job, request
+		}
+		request()
+		request() // a second time changes nothing
+		if countRunning([]*place{second}) != 0 {
+			t.Errorf("%s: the place was given away", order)
+		}
+		job()
+		if countRunning([]*place{second}) != 1 {
+			t.Errorf("%s: the place is lost", order)
+		}
+	}
+}

@@ -31,6 +31,7 @@ type Options struct {
 	MaxConcurrent int             // calls that run at a time; 0 for a number that suits this machine
 	MaxQueue      int             // calls that wait; 0 for 1000
 	MaxSessions   int             // of one client
+	MaxJobs       int             // jobs of one client under way; 0 for 100
 	Grace         time.Duration   // for calls in flight when the client leaves or the server is told to stop
 	Hurry         <-chan struct{} // closed to end that time at once; may be nil
 	Logger        *slog.Logger    // nil discards
@@ -47,6 +48,7 @@ type Server struct {
 	log     *slog.Logger
 	mcp     *server.MCPServer
 	queue   *queue // of calls
+	jobs    *jobs
 	reads   *queue // of resources
 	ledger  *ledger
 	spool   *spool.Store
@@ -56,6 +58,9 @@ type Server struct {
 	docs    atomic.Pointer[map[string]string] // texts by URI
 
 	sessions *sessionTable
+
+	listing  listing
+	jobTools atomic.Bool // those for jobs are listed
 }
 
 // New makes a server.
@@ -65,6 +70,7 @@ func New(options Options) (*Server, error) {
 		reads: newQueue(maxReads, options.MaxQueue), ledger: newLedger(), spool: spool.New(spool.DefaultLimits()),
 	}
 	s.sessions = newSessionTable(options.OpenSession, options.MaxSessions)
+	s.jobs = newJobs(options.MaxJobs, s.withoutJobs)
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -117,7 +123,7 @@ func (s *Server) Replace(offer Offer) error {
 	if hasSessions(offer.Skills) {
 		tools = append(tools, s.sessionEnd())
 	}
-	s.mcp.SetTools(tools...)
+	s.replaceTools(offer.Skills, tools)
 	s.setDocs(offer.Skills)
 	s.setPrompts(offer.Prompts)
 	s.skills.Store(&offer.Skills)
@@ -145,7 +151,6 @@ func (s *Server) handler(skill *skills.Skill, caller Caller) server.ToolHandlerF
 
 // call makes a call of one skill, under whatever name it was asked for.
 func (s *Server) call(ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage) (result *mcp.CallToolResult) {
-	begun := time.Now()
 	defer func() {
 		// The library would send the panic's text to the client.
 		if panicked := recover(); panicked != nil {
@@ -153,15 +158,32 @@ func (s *Server) call(ctx context.Context, skill *skills.Skill, caller Caller, a
 			result = failure("skillet itself failed in this call; its log says more")
 		}
 	}()
+	if skill.Jobs() {
+		return s.callAsJob(ctx, skill, caller, arguments)
+	}
 	progress := s.newProgress(ctx, skill)
 	defer progress.stop()
-	if err := myTurn(ctx); err != nil {
-		return failure(explain(err))
-	}
-	progress.running()
 	copies := s.newCopies()
 	defer copies.drop()
-	outcome, session, err := s.perform(ctx, caller, skill, arguments, copies.beside(progress.listen()))
+	outcome, err := s.perform(ctx, skill, caller, arguments, progress, copies.beside(progress.listen()))
+	return s.answer(ctx, outcome, err, copies)
+}
+
+// perform makes a call when it is its turn.
+func (s *Server) perform(
+	ctx context.Context, skill *skills.Skill, caller Caller, arguments json.RawMessage, progress *progress, live runtime.IO,
+) (Outcome, error) {
+	begun := time.Now()
+	if err := myTurn(ctx); err != nil {
+		return Outcome{}, err
+	}
+	progress.running()
+	outcome, err := s.callOrContinue(ctx, skill, caller, arguments, live)
+	s.logCall(ctx, skill, outcome, err, begun)
+	return outcome, err
+}
+
+func (s *Server) logCall(ctx context.Context, skill *skills.Skill, outcome Outcome, err error, begun time.Time) {
 	took := time.Since(begun).Round(time.Millisecond)
 	log := s.log
 	if client := clientOf(ctx); client != "" {
@@ -172,27 +194,6 @@ func (s *Server) call(ctx context.Context, skill *skills.Skill, caller Caller, a
 	} else {
 		log.Info("call", "tool", skill.Name, "exit_code", outcome.Result.ExitCode, "took", took)
 	}
-	result = s.toResult(ctx, outcome, err, copies)
-	session.mark(result)
-	return result
-}
-
-// perform makes a call, in a container of its own or in a session's, nil for none.
-func (s *Server) perform(ctx context.Context, caller Caller, skill *skills.Skill, arguments json.RawMessage, io runtime.IO) (Outcome, *keptSession, error) {
-	outcome, plan, err := caller.prepare(skill, arguments)
-	if err != nil {
-		return Outcome{}, nil, err
-	}
-	if outcome.Invocation.Session == "" {
-		outcome, err = caller.run(ctx, outcome, plan, io, caller.Runner)
-		return outcome, nil, err
-	}
-	session, err := s.sessions.of(clientOf(ctx), outcome.Invocation, plan)
-	if err != nil {
-		return Outcome{}, nil, err
-	}
-	outcome, err = caller.run(ctx, outcome, plan, io, session)
-	return outcome, session, err
 }
 
 // Close lets go of what calls have written. Nothing can be read after it.

@@ -68,6 +68,13 @@ func (t *taps) look(line func(string)) string {
 	return last(err, out)
 }
 
+// forget gives the memory back: nothing will be looked for any more.
+func (t *taps) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stdout.tail, t.stderr.tail = nil, nil
+}
+
 // last returns the last text that is there.
 func last(texts ...string) (text string) {
 	for _, one := range texts {

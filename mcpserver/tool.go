@@ -57,7 +57,7 @@ func compact(text string) json.RawMessage {
 
 // newTool translates a skill into what a client is told about it.
 func newTool(skill *skills.Skill) (mcp.Tool, error) {
-	tool := mcp.NewToolWithRawSchema(skill.Name, skill.Description, skill.InputSchema)
+	tool := mcp.NewToolWithRawSchema(skill.Name, describe(skill), skill.InputSchema)
 	tool.Title = skill.Title
 	tool.RawOutputSchema = resultSchema
 	switch {
@@ -68,6 +68,9 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 	}
 	if skill.Session && skill.OutputSchema == nil {
 		tool.RawOutputSchema = inSessions(tool.RawOutputSchema)
+	}
+	if skill.Jobs() {
+		tool.RawOutputSchema = orJob(skill, tool.RawOutputSchema)
 	}
 	tool.Annotations = mcp.ToolAnnotation{
 		ReadOnlyHint:    skill.Annotations.ReadOnly,
@@ -86,11 +89,38 @@ func newTool(skill *skills.Skill) (mcp.Tool, error) {
 	return tool, nil
 }
 
+// describe tells a model what a tool does, and what to expect of one with jobs.
+func describe(skill *skills.Skill) string {
+	switch {
+	case skill.Background:
+		return skill.Description + "\nA call returns the handle of a job at once; job_output has its result."
+	case skill.Jobs():
+		return skill.Description + fmt.Sprintf("\nA call that lasts longer than %s returns the handle of a job; job_output has its result.", skill.Wait)
+	}
+	return skill.Description
+}
+
+// orJob is the schema of a result that may be the handle of a job.
+func orJob(skill *skills.Skill, result json.RawMessage) json.RawMessage {
+	switch {
+	case skill.Background:
+		return jobSchema
+	case bytes.Contains(result, []byte(`"$`)):
+		// References lead elsewhere from inside another schema. Nothing is promised rather than what is not so.
+		return json.RawMessage(`{"type":"object"}`)
+	}
+	return json.RawMessage(`{"type":"object","anyOf":[` + string(result) + `,` + string(jobSchema) + `]}`)
+}
+
 // Tools returns what clients are told about skills.
 func Tools(all []*skills.Skill, listing skills.Listing) ([]mcp.Tool, error) {
 	if listing == skills.ListSearch {
 		find, call := finderTools(len(all))
-		return []mcp.Tool{call, find}, nil // in the order of their names
+		tools := []mcp.Tool{call, find}
+		if hasSessions(all) {
+			tools = append(tools, sessionEndTool())
+		}
+		return append(tools, JobTools(all)...), nil
 	}
 	tools := make([]mcp.Tool, 0, len(all))
 	for _, skill := range all {
@@ -103,5 +133,5 @@ func Tools(all []*skills.Skill, listing skills.Listing) ([]mcp.Tool, error) {
 	if hasSessions(all) {
 		tools = append(tools, sessionEndTool())
 	}
-	return tools, nil
+	return append(tools, JobTools(all)...), nil
 }

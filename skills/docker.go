@@ -17,7 +17,7 @@ var dockerKeys = []string{
 }
 
 // skillKeys are those that a skill has besides callKeys, for the same message.
-var skillKeys = []string{"timeout", "max_output", "pids_limit", "warm", "title", "description", "docs", "annotations"}
+var skillKeys = []string{"timeout", "max_output", "pids_limit", "warm", "background", "wait", "title", "description", "docs", "annotations"}
 
 var misplacedEnv = tomldoc.Misplaced{Keys: []string{"env"}, Hint: `write environment = ["KEY=value"] in the docker table`}
 

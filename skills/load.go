@@ -57,6 +57,8 @@ type loader struct {
 	set   *Set              // what was read so far
 	names map[string]string // tool name -> table that has it
 
+	namedAsJobTools []tomldoc.Table
+
 	schemas map[string]lazySchema // of parameters, by their text
 
 	sessionEnd *tomldoc.Table // of the skill with the name of skillet's own tool; nil when there is none
@@ -67,6 +69,8 @@ type draft struct {
 	invocation Invocation
 	imageGiven bool // somewhere, be it wrongly
 	mountsLost bool // volumes were given that could not be read: what is mounted is not known
+	background bool
+	wait       time.Duration
 
 	session     bool
 	sessionIdle time.Duration
@@ -90,6 +94,7 @@ func (l *loader) file(root tomldoc.Table) {
 	}
 	if defaults, ok := root.Table("defaults"); ok {
 		readLimits(defaults, &l.base)
+		readPatience(defaults, &l.base)
 		readMemory(defaults, &l.base.invocation)
 		readCPUs(defaults, &l.base.invocation)
 		defaults.Done(tomldoc.Misplaced{Keys: dockerKeys, Hint: "only limits have a default for all skills"})
@@ -101,6 +106,7 @@ func (l *loader) file(root tomldoc.Table) {
 		l.skill(table)
 	}
 	l.reserve()
+	l.jobToolsAreFree()
 	l.prompts(root)
 	l.server(root)
 	root.Done()
@@ -120,6 +126,7 @@ func (l *loader) skill(t tomldoc.Table) {
 	}
 	readLimits(t, &d)
 	readSession(t, &d)
+	readPatience(t, &d)
 	l.dockerOf(t, &d)
 	l.source(t, &d)
 	l.variants(t, d)
@@ -201,6 +208,9 @@ func (l *loader) add(t tomldoc.Table, s *Skill) {
 		t.Fail("", fmt.Sprintf("gives the tool name %q, which %s has already", s.Name, taken), "rename one of the two")
 	default:
 		l.names[s.Name] = t.Header()
+		if slices.Contains(JobTools, s.Name) {
+			l.namedAsJobTools = append(l.namedAsJobTools, t)
+		}
 		l.set.Skills = append(l.set.Skills, s)
 	}
 }

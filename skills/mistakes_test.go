@@ -114,7 +114,7 @@ func TestOneMistakeHasOneMessage(t *testing.T) {
 		`skills."".docker.image = "a"`:             `f:1: skills."": gives the tool name "" (a name has 1 to 128 of the characters A-Z a-z 0-9 _ . -)`,
 		`skills."a b".docker.image = "a"`:          `f:1: skills."a b": gives the tool name "a b" (a name has 1 to 128 of the characters A-Z a-z 0-9 _ . -)`,
 		`skills."a.b" = { docker.imag = "a" }`:     "f:1: skills.\"a.b\": has no image (write image = \"NAME\" in [skills.\"a.b\".docker])\nf:1: skills.\"a.b\".docker.imag: unknown key (did you mean \"image\"?)",
-		"[skills.a.b]\ndocker.image = 'x'":         "f:1: skills.a: has no image (write image = \"NAME\" in [skills.a.docker])\nf:1: skills.a.b: unknown key (known here: annotations, args, description, docker, docs, examples, instances, max_output, output, output_schema, outputs, parameters, pids_limit, progress, runtime, session, session_idle, source, stdin, success, timeout, title, tools, warm)",
+		"[skills.a.b]\ndocker.image = 'x'":         "f:1: skills.a: has no image (write image = \"NAME\" in [skills.a.docker])\nf:1: skills.a.b: unknown key (known here: annotations, args, background, description, docker, docs, examples, instances, max_output, output, output_schema, outputs, parameters, pids_limit, progress, runtime, session, session_idle, source, stdin, success, timeout, title, tools, wait, warm)",
 		`version = "2"` + minimal:                  `f:1: version: is "2", and this skillet reads version "1"`,
 		`"" = 1` + minimal:                         `f:1: "": unknown key (known here: defaults, prompts, server, skills, version)`,
 		`defaults = 1` + minimal:                   `f:1: defaults: is an integer, expected a table (begin it with a line [defaults])`,

@@ -3,6 +3,7 @@ package skills
 import (
 	"encoding/json"
 	"slices"
+	"time"
 
 	"skillet/skills/tomldoc"
 )
@@ -37,6 +38,9 @@ type Skill struct {
 	Session      bool            // calls can share a container, see [Invocation]
 	Docs         string          // what the file named by `docs` says
 	Examples     []Example
+
+	Background bool          // no call is waited for: each goes on as a job
+	Wait       time.Duration // calls that last longer go on as jobs; 0: all are waited for, unless Background
 
 	raw          bool
 	parameters   []*parameter

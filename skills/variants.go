@@ -61,6 +61,7 @@ func (l *loader) tools(t tomldoc.Table, name string, tools []tomldoc.Table, d dr
 	for _, tool := range tools {
 		own := d.clone()
 		readLimits(tool, &own)
+		readPatience(tool, &own)
 		readSession(tool, &own)
 		l.tool(tool, name+"_"+tool.Name(), own, append(slices.Clone(about), tool))
 		hint := "it belongs in " + t.Header("docker") + ", which all tools of a skill share"
@@ -71,6 +72,7 @@ func (l *loader) tools(t tomldoc.Table, name string, tools []tomldoc.Table, d dr
 // instance reads [skills.X.instances.NAME]: `env` and what differs in `docker`.
 func (l *loader) instance(t tomldoc.Table, d *draft) {
 	readLimits(t, d)
+	readPatience(t, d)
 	readSession(t, d)
 	l.dockerOf(t, d)
 	env, ok := t.Table("env")
@@ -94,7 +96,7 @@ func (l *loader) instance(t tomldoc.Table, d *draft) {
 
 // tool reads how one tool is called, from the table that says so.
 func (l *loader) tool(t tomldoc.Table, name string, d draft, about []tomldoc.Table) {
-	s := &Skill{Name: name, Line: about[len(about)-1].Line(), prototype: d.invocation}
+	s := &Skill{Name: name, Line: about[len(about)-1].Line(), Background: d.background, Wait: d.wait, prototype: d.invocation}
 	s.prototype.Skill = name
 	for _, table := range about {
 		readAbout(table, s)

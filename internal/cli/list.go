@@ -39,6 +39,9 @@ func (c *command) list() *cobra.Command {
 				}
 				rows = append(rows, []string{skill.Name, about})
 			}
+			for _, tool := range mcpserver.JobTools(a.vetted) {
+				rows = append(rows, []string{tool.Name, tool.Title})
+			}
 			table(c.stdout, rows)
 			return nil
 		},

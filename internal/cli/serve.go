@@ -83,6 +83,7 @@ func (c *command) serve() *cobra.Command {
 	flags.IntVar(&options.MaxConcurrent, "max-concurrent", 0, "calls that run at a time (default four for each processor, at least 8)")
 	flags.IntVar(&options.MaxQueue, "max-queue", 0, "calls that wait for their turn; beyond it, skillet says that it is busy (default 1000)")
 	flags.IntVar(&options.MaxSessions, "max-sessions", mcpserver.DefaultMaxSessions, "sessions that one client may have; 0 for none")
+	flags.IntVar(&options.MaxJobs, "max-jobs", 0, "calls of one client that may go on as jobs at a time (default 100)")
 	flags.IntVar(&idle.Containers, "max-idle", runtime.DefaultIdle, "containers kept started for calls to come, of all skills together; 0 for none")
 	flags.StringVar(&idleMemory, "max-idle-memory", "1g", "memory that they may take together, at 8 MiB each")
 	flags.StringVar(&listing, "tools", "", "list all tools, or with search two that find and call them (default what the skills file says, else all)")

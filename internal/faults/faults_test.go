@@ -70,7 +70,7 @@ func run(m *testing.M) int {
 
 // matrix lists the faults, by what is at fault.
 func matrix() []fault {
-	return slices.Concat(clientFaults(), serverFaults(), timeFaults(), engineFaults(), programFaults(), loadFaults())
+	return slices.Concat(clientFaults(), serverFaults(), timeFaults(), engineFaults(), programFaults(), loadFaults(), jobFaults())
 }
 
 func TestNothingIsLeftBehindAndNothingUnanswered(t *testing.T) {

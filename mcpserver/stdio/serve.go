@@ -44,6 +44,10 @@ type Options struct {
 	Grace      time.Duration   // for the requests in flight at the end; 0 for none
 	Hurry      <-chan struct{} // closed to end the grace period; may be nil
 	Logger     *slog.Logger    // nil discards
+
+	// Linger is called once all requests are answered, and returns when what they have begun is over, too. It has to end that
+	// when ctx ends, with the grace period. Nil for nothing.
+	Linger func(ctx context.Context)
 }
 
 // The requests in flight, those that wait for their client to read included, are bounded together: each weighs as much as
@@ -219,7 +223,9 @@ func (c *connection) drain() {
 	c.flights.cancelAll(true)
 	grace, cancel := context.WithTimeout(c.requests, c.options.Grace)
 	defer cancel()
-	idle := c.flights.idleAgain()
+	linger, endLinger := context.WithCancel(c.requests)
+	defer endLinger()
+	idle := c.idle(linger)
 	watch := time.NewTicker(watchInterval)
 	defer watch.Stop()
 	for waiting := true; waiting; {
@@ -237,10 +243,26 @@ func (c *connection) drain() {
 		}
 	}
 	c.flights.cancelAll(false)
+	endLinger()
 	select {
 	case <-idle:
 	case <-time.After(lastWords):
 	}
+}
+
+// idle returns a channel that is closed when all requests are answered, and what they have begun is over.
+func (c *connection) idle(linger context.Context) <-chan struct{} {
+	answered := c.flights.idleAgain()
+	if c.options.Linger == nil {
+		return answered
+	}
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		<-answered
+		c.options.Linger(linger)
+	}()
+	return over
 }
 
 // watchInterval is how often a client that has closed its side is looked after: one that was killed reads no answers,
