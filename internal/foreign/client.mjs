@@ -28,11 +28,11 @@ const running = new Map(); // calls, by the id of the order
 const orders = {
   list: () => client.listTools(),
   ping: () => client.ping(),
-  call: ({ id, params }) => {
+  call: ({ id, params, options }) => {
     const stop = new AbortController();
     running.set(id, stop);
-    const options = { signal: stop.signal, onprogress: (progress) => write({ id, progress }) };
-    return second ? client.callTool(params, options) : client.callTool(params, undefined, options);
+    const all = { ...options, signal: stop.signal, onprogress: (progress) => write({ id, progress }) };
+    return second ? client.callTool(params, all) : client.callTool(params, undefined, all);
   },
   abort: ({ call }) => running.get(call).abort("enough"),
 };

@@ -232,7 +232,13 @@ func (d *driver) ask(t *testing.T, do string) event {
 // call begins a call of a tool.
 func (d *driver) call(t *testing.T, call toolCall) int {
 	t.Helper()
-	return d.order(t, "call", map[string]any{"params": call})
+	return d.callWith(t, call, nil)
+}
+
+// callWith gives the SDK options for the call.
+func (d *driver) callWith(t *testing.T, call toolCall, options map[string]any) int {
+	t.Helper()
+	return d.order(t, "call", map[string]any{"params": call, "options": options})
 }
 
 // result is a tool's result.

@@ -159,11 +159,16 @@ func connectShell(t *testing.T, k kind) (d *driver, workdir string) {
 
 func (d *driver) script(t *testing.T, text string) int {
 	t.Helper()
+	return d.call(t, script(t, text))
+}
+
+func script(t *testing.T, text string) toolCall {
+	t.Helper()
 	arguments, err := json.Marshal(map[string][]string{"args": {"-c", text}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return d.call(t, toolCall{"foreign_sh", arguments})
+	return toolCall{"foreign_sh", arguments}
 }
 
 func TestTheTypeScriptSDKIsToldOfProgress(t *testing.T) {
@@ -202,11 +207,14 @@ func TestACallThatTheTypeScriptSDKAbortsEndsAtOnce(t *testing.T) {
 		if got := containers(t, d.pid); len(got) != 1 {
 			t.Fatalf("the call has the containers %q", got)
 		}
-		d.order(t, "abort", map[string]any{"call": call})
-		begun := time.Now()
-		waitFor(t, 20*time.Second, "the container to die", func() bool { return len(containers(t, d.pid)) == 0 })
-		if took := time.Since(begun); took > time.Second {
-			t.Errorf("the container died after %v", took)
+		d.answer(t, d.order(t, "abort", map[string]any{"call": call}))
+		aborted, looked := time.Now(), time.Time{}
+		waitFor(t, 20*time.Second, "the container to die", func() bool {
+			looked = time.Now()
+			return len(containers(t, d.pid)) == 0
+		})
+		if took := looked.Sub(aborted); took > time.Second {
+			t.Errorf("the container was there %v later", took)
 		}
 		if e := d.answer(t, call); e.Error == nil {
 			t.Errorf("the call has a result: %s", e.Result)
@@ -215,6 +223,23 @@ func TestACallThatTheTypeScriptSDKAbortsEndsAtOnce(t *testing.T) {
 			t.Errorf("the next call gave %q", got)
 		}
 		d.quiet(t) // the SDK complains of an answer to a call that is over
+	})
+}
+
+func TestProgressKeepsTheTypeScriptSDKFromGivingUp(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		d, _ := connectShell(t, k)
+		call := script(t, "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.5; done")
+		patient := d.callWith(t, call, map[string]any{"timeout": 2000, "resetTimeoutOnProgress": true})
+		hasty := d.callWith(t, script(t, "sleep 600"), map[string]any{"timeout": 2000})
+		if e := d.answer(t, hasty); e.Error == nil || !strings.Contains(e.Error.Message, "timed out") {
+			t.Errorf("after its time limit the SDK has %+v %s", e.Error, e.Result)
+		}
+		if got := d.result(t, patient).texts(); !strings.HasSuffix(got, "10\n") {
+			t.Errorf("got %q", got)
+		}
+		waitFor(t, 10*time.Second, "the containers of both to die", func() bool { return len(containers(t, d.pid)) == 0 })
+		d.quiet(t)
 	})
 }
 
