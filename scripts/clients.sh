@@ -4,4 +4,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 scripts/node.sh "$PWD/bin/clients" @modelcontextprotocol/sdk@1.32.2 @modelcontextprotocol/client@2.4.0 @modelcontextprotocol/inspector@2.12.0
-exec go test -tags foreign -count 1 -timeout 10m ./internal/foreign -v -clients "$PWD/bin/clients"
+exec go test -tags foreign -count 1 -parallel 6 -timeout 10m ./internal/foreign -v -clients "$PWD/bin/clients"

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -48,7 +47,7 @@ type event struct {
 	Error    *failure
 	Progress *progress
 	Trouble  string // an error of the SDK that no request is to blame for
-	PID      int    // the last two come with the connection
+	PID      int    // of skillet over stdio; the last two come with the connection
 	Version  string
 }
 
@@ -76,11 +75,15 @@ type driver struct {
 	trouble []string
 }
 
-// connect starts a client, and skillet with these flags, in one of the two orders.
+// connect starts a client and skillet with these flags, one by the other or each by itself. Both end with the test, and then no
+// container may be left.
 func connect(t *testing.T, k kind, workdir string, flags ...string) *driver {
 	t.Helper()
 	settings := map[string]any{"library": k.Library, "mode": k.Mode}
 	pid := 0
+	t.Cleanup(func() { // the last of all
+		waitFor(t, 20*time.Second, "the last containers to go", func() bool { return len(containers(t, pid, "-a")) == 0 })
+	})
 	if k.HTTP {
 		settings["url"], pid = serveHTTP(t, workdir, flags)
 		settings["token"] = token
@@ -91,31 +94,24 @@ func connect(t *testing.T, k kind, workdir string, flags ...string) *driver {
 	if hello.Error != nil {
 		t.Fatalf("connecting: %+v", *hello.Error)
 	}
-	if d.pid = pid; pid == 0 {
-		d.pid = hello.PID
+	if !k.HTTP {
+		pid = hello.PID
 	}
+	d.pid = pid
 	if hello.Version != k.version {
 		t.Errorf("%q is spoken", hello.Version)
 	}
 	return d
 }
 
-// start starts client.mjs and returns its first event. It runs where the library is: Node looks for it from there.
+// start starts client.mjs and returns its first event.
 func start(t *testing.T, k kind, settings map[string]any) (*driver, event) {
 	t.Helper()
-	program, err := os.ReadFile("client.mjs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(*clients, "client.mjs")
-	if err := os.WriteFile(file, program, 0o644); err != nil {
-		t.Fatal(err)
-	}
 	argument, err := json.Marshal(settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(installed("node"), file, string(argument))
+	command := exec.Command(installed("node"), filepath.Join(*clients, "client.mjs"), string(argument))
 	d := &driver{kind: k, stderr: &testlog.Buffer{}, answers: map[int]chan event{}, heard: map[int][]progress{}}
 	command.Stderr = d.stderr
 	stdout, err := command.StdoutPipe()

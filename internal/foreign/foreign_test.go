@@ -57,6 +57,14 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "building skillet:", err)
 		return 1
 	}
+	// It has to be where its library is: that is where Node looks.
+	program, err := os.ReadFile("client.mjs")
+	if err != nil {
+		panic(err)
+	}
+	if err := os.WriteFile(filepath.Join(*clients, "client.mjs"), program, 0o644); err != nil {
+		panic(err)
+	}
 	return m.Run()
 }
 
@@ -138,10 +146,11 @@ func toolNames(calls []toolCall) []string {
 	return slices.Compact(names)
 }
 
-// containers are those of one skillet that run.
-func containers(t *testing.T, pid int) []string {
+// containers are those of one skillet that run, or with the flag -a all that there are.
+func containers(t *testing.T, pid int, flags ...string) []string {
 	t.Helper()
-	out, err := exec.Command("docker", "ps", "-q", "--filter", fmt.Sprintf("label=skillet.pid=%d", pid)).CombinedOutput()
+	args := append([]string{"ps", "-q", "--filter", fmt.Sprintf("label=skillet.pid=%d", pid)}, flags...)
+	out, err := exec.Command("docker", args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("docker ps: %v\n%s", err, out)
 	}

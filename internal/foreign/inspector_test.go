@@ -15,22 +15,26 @@ import (
 )
 
 // inspector is the Inspector's command line with all that leads it to a server.
-type inspector struct{ target []string }
+type inspector struct {
+	target  []string
+	version string // of the protocol, that is agreed upon
+}
 
 func eachInspector(t *testing.T, test func(*testing.T, inspector)) {
 	config := filepath.Join(root, "skills.toml")
-	for _, era := range []string{"legacy", "modern"} {
+	for era, version := range map[string]string{"legacy": "2025-11-25", "modern": "2026-07-28"} {
 		t.Run(era+" stdio", func(t *testing.T) {
 			// --config would be taken for the Inspector's own.
 			target := []string{skillet, "serve", "--workdir", samples(t), "--protocol-era", era, "-e", "SKILLET_CONFIG=" + config}
 			if engine := os.Getenv("DOCKER_HOST"); engine != "" {
 				target = append(target, "-e", "DOCKER_HOST="+engine)
 			}
-			test(t, inspector{target})
+			test(t, inspector{target, version})
 		})
 		t.Run(era+" HTTP", func(t *testing.T) {
 			url, _ := serveHTTP(t, samples(t), []string{"--config", config})
-			test(t, inspector{[]string{"--server-url", url, "--transport", "http", "--protocol-era", era, "--header", "Authorization: Bearer " + token}})
+			target := []string{"--server-url", url, "--transport", "http", "--protocol-era", era, "--header", "Authorization: Bearer " + token}
+			test(t, inspector{target, version})
 		})
 	}
 }
@@ -63,8 +67,14 @@ func (i inspector) call(t *testing.T, tool, arguments string, more ...string) (r
 
 func TestTheInspectorListsTheTools(t *testing.T) {
 	eachInspector(t, func(t *testing.T, i inspector) {
+		stdout, stderr, code := i.run(t, "--method", "initialize")
+		if hello := parse[struct {
+			Result struct{ ProtocolVersion string }
+		}](t, stdout); code != 0 || hello.Result.ProtocolVersion != i.version {
+			t.Fatalf("exit code %d, %s\n%s", code, stdout, stderr)
+		}
 		// With --strict it fails when a schema is not portable.
-		stdout, stderr, code := i.run(t, "--method", "tools/list", "--strict")
+		stdout, stderr, code = i.run(t, "--method", "tools/list", "--strict")
 		if code != 0 || strings.Contains(stderr, "portab") {
 			t.Fatalf("exit code %d\n%s", code, stderr)
 		}

@@ -173,6 +173,7 @@ func script(t *testing.T, text string) toolCall {
 
 func TestTheTypeScriptSDKIsToldOfProgress(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
+		t.Parallel() // it waits most of the time
 		d, _ := connectShell(t, k)
 		long, other := d.script(t, "for i in 1 2 3 4 5 6; do echo part $i of 6; sleep 0.6; done"), d.script(t, "sleep 1.2; echo other")
 		if got := d.result(t, other).texts(); got != "other\n" {
@@ -204,9 +205,8 @@ func TestACallThatTheTypeScriptSDKAbortsEndsAtOnce(t *testing.T) {
 		d, workdir := connectShell(t, k)
 		call := d.script(t, "trap '' TERM; touch started; sleep 600")
 		waitFor(t, 20*time.Second, "the program to start", func() bool { return exists(filepath.Join(workdir, "started")) })
-		if got := containers(t, d.pid); len(got) != 1 {
-			t.Fatalf("the call has the containers %q", got)
-		}
+		// The engine knows of it a little later.
+		waitFor(t, 20*time.Second, "its container to be listed", func() bool { return len(containers(t, d.pid)) == 1 })
 		d.answer(t, d.order(t, "abort", map[string]any{"call": call}))
 		aborted, looked := time.Now(), time.Time{}
 		waitFor(t, 20*time.Second, "the container to die", func() bool {
@@ -228,10 +228,11 @@ func TestACallThatTheTypeScriptSDKAbortsEndsAtOnce(t *testing.T) {
 
 func TestProgressKeepsTheTypeScriptSDKFromGivingUp(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
+		t.Parallel() // it waits most of the time
 		d, _ := connectShell(t, k)
 		call := script(t, "for i in 1 2 3 4 5 6 7 8 9 10; do echo $i; sleep 0.5; done")
-		patient := d.callWith(t, call, map[string]any{"timeout": 2000, "resetTimeoutOnProgress": true})
-		hasty := d.callWith(t, script(t, "sleep 600"), map[string]any{"timeout": 2000})
+		patient := d.callWith(t, call, map[string]any{"timeout": 3000, "resetTimeoutOnProgress": true})
+		hasty := d.callWith(t, script(t, "sleep 600"), map[string]any{"timeout": 3000})
 		if e := d.answer(t, hasty); e.Error == nil || !strings.Contains(e.Error.Message, "timed out") {
 			t.Errorf("after its time limit the SDK has %+v %s", e.Error, e.Result)
 		}
