@@ -71,9 +71,15 @@ func callEveryTool(t *testing.T, session *mcp.ClientSession) {
 		}
 		for _, content := range result.Content {
 			kinds[fmt.Sprintf("%T", content)] = true
-			if picture, ok := content.(*mcp.ImageContent); ok {
-				kinds[picture.MIMEType] = true
-				decode(t, picture)
+			switch content := content.(type) {
+			case *mcp.ImageContent:
+				kinds[content.MIMEType] = true
+				decode(t, content)
+			case *mcp.ResourceLink:
+				read, err := session.ReadResource(t.Context(), &mcp.ReadResourceParams{URI: content.URI})
+				if err != nil || len(read.Contents) != 1 || read.Contents[0].MIMEType != content.MIMEType || len(read.Contents[0].Blob)+len(read.Contents[0].Text) == 0 {
+					t.Errorf("%s: %+v %v", content.URI, read, err)
+				}
 			}
 		}
 	}

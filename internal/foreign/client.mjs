@@ -28,6 +28,7 @@ const running = new Map(); // calls, by the id of the order
 const orders = {
   list: () => client.listTools(),
   ping: () => client.ping(),
+  read: ({ params }) => client.readResource(params),
   call: ({ id, params, options }) => {
     const stop = new AbortController();
     running.set(id, stop);

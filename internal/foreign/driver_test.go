@@ -244,10 +244,7 @@ type result struct {
 	IsError           bool
 }
 
-type content struct {
-	Type, Text, Data, MimeType, URI string
-	Resource                        *struct{ URI, MimeType, Text, Blob string }
-}
+type content struct{ Type, Text, Data, MimeType, URI string }
 
 // result waits for the result of a call.
 func (d *driver) result(t *testing.T, order int) result {

@@ -97,16 +97,41 @@ func (d *driver) callOne(t *testing.T, call toolCall, schema *jsonschema.Schema,
 	}
 	for _, content := range result.Content {
 		seen[content.Type]++
-		if content.Type != "image" {
-			continue
+		switch content.Type {
+		case "image":
+			seen[content.MimeType]++
+			decode(t, content.MimeType, decoded(t, content.Data))
+		case "resource_link":
+			d.follow(t, content)
 		}
-		seen[content.MimeType]++
-		data, err := base64.StdEncoding.DecodeString(content.Data)
-		if err != nil {
-			t.Errorf("%s: %v", call.Tool, err)
-		}
-		decode(t, content.MimeType, data)
 	}
+}
+
+// follow reads what a result links to.
+func (d *driver) follow(t *testing.T, link content) {
+	t.Helper()
+	e := d.answer(t, d.order(t, "read", map[string]any{"params": map[string]string{"uri": link.URI}}))
+	if e.Error != nil {
+		t.Errorf("%s: %+v", link.URI, *e.Error)
+		return
+	}
+	contents := parse[struct {
+		Contents []struct{ URI, MimeType, Text, Blob string }
+	}](t, e.Result).Contents
+	if len(contents) != 1 || contents[0].URI != link.URI || contents[0].MimeType != link.MimeType || contents[0].Text+contents[0].Blob == "" {
+		t.Errorf("%s has %+v", link.URI, contents)
+		return
+	}
+	decode(t, link.MimeType, decoded(t, contents[0].Blob))
+}
+
+func decoded(t *testing.T, text string) []byte {
+	t.Helper()
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		t.Error(err)
+	}
+	return data
 }
 
 // mistakes are answered with words that a model can act on where a model made them, and with an error where a client did.
