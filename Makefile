@@ -4,7 +4,7 @@
 release := $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help build engine base images demo test conformance faults soak bench lint fuzz clean
+.PHONY: help build engine base images demo test conformance clients faults soak bench lint fuzz clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test: lint images  ## run all tests, and the most telling of the faults (root)
 conformance:  ## run the official conformance suite of MCP against the server over HTTP (needs npm)
 	@scripts/conformance.sh
 
+clients: images  ## have the TypeScript SDK and the Inspector call the default skills over stdio and HTTP (needs npm)
+	@scripts/clients.sh
+
 faults: images  ## try everything that can go wrong, and print what was left behind (minutes, root)
 	go test -tags faults -count 1 -timeout 30m -run Nothing ./internal/faults -v
 
@@ -45,8 +48,8 @@ bench: base build  ## measure calls beside docker run, and write docs/performanc
 
 lint:  ## gofmt, go vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { gofmt -d .; exit 1; }
-	go vet -tags faults,conformance ./...
-	go tool staticcheck -tags faults,conformance ./...
+	go vet -tags faults,conformance,foreign ./...
+	go tool staticcheck -tags faults,conformance,foreign ./...
 
 fuzz:  ## run every fuzz target for a minute
 	@scripts/fuzz.sh 1m

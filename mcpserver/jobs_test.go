@@ -98,7 +98,7 @@ func TestAJobThatIsCancelledSaysWhatItHadWritten(t *testing.T) {
 		if r := c.ask("job_output", map[string]any{"job": first}); !r.IsError || r.texts() != "The call was cancelled.|On standard output it had written:\nbegun\n" {
 			t.Errorf("got %+v", r)
 		}
-		time.Sleep(time.Second) // both places are free again
+		time.Sleep(1500 * time.Millisecond) // both places are free again
 		if r := c.ask("job_cancel", map[string]any{"job": third}); r.report(t).State != "done" || !strings.Contains(r.texts(), "had ended before") {
 			t.Errorf("got %+v", r)
 		}

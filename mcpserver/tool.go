@@ -37,9 +37,10 @@ var resultSchema = compact(`{
 	"required": ["exit_code", "stdout", "stderr", "duration_ms", "truncated"]
 }`)
 
-// autoSchema is resultSchema with what [skills.OutputAuto] adds.
+// autoSchema is resultSchema with what [skills.OutputAuto] adds. A list of types would be shorter, but there are clients that
+// know one type in one place, and the Inspector warns of it.
 var autoSchema = json.RawMessage(strings.Replace(string(resultSchema), `"stderr":{`,
-	`"json":{"type":["object","array"],"description":"standard output, where that is JSON"},"stderr":{`, 1))
+	`"json":{"anyOf":[{"type":"object"},{"type":"array"}],"description":"standard output, where that is JSON"},"stderr":{`, 1))
 
 // inSessions is a schema of results with what sessions add.
 func inSessions(schema json.RawMessage) json.RawMessage {

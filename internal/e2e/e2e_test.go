@@ -146,51 +146,6 @@ memory = "64m"
 
 func script(text string) map[string]any { return map[string]any{"args": []string{"-c", text}} }
 
-func TestEveryDefaultSkillWorksOnTheSamples(t *testing.T) {
-	workdir := t.TempDir()
-	if err := os.CopyFS(workdir, os.DirFS(filepath.Join(root, "examples/samples"))); err != nil {
-		t.Fatal(err)
-	}
-	s := serveFile(t, filepath.Join(root, "skills.toml"), workdir)
-	data, err := os.ReadFile(filepath.Join(root, "examples/client/calls.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var calls []struct {
-		Tool      string
-		Arguments json.RawMessage
-	}
-	if err := json.Unmarshal(data, &calls); err != nil {
-		t.Fatal(err)
-	}
-	kinds := map[string]bool{}
-	called := map[string]bool{}
-	for _, call := range calls {
-		called[call.Tool] = true
-		result := s.call(t, call.Tool, call.Arguments)
-		if result.IsError {
-			t.Errorf("%s %s: %s", call.Tool, call.Arguments, texts(result))
-		}
-		for _, content := range result.Content {
-			kinds[fmt.Sprintf("%T", content)] = true
-		}
-	}
-	for _, kind := range []string{"*mcp.TextContent", "*mcp.ImageContent", "*mcp.EmbeddedResource", "*mcp.ResourceLink"} {
-		if !kinds[kind] {
-			t.Errorf("no call returned %s, only %v", kind, kinds)
-		}
-	}
-	list, err := s.ListTools(t.Context(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, tool := range list.Tools {
-		if !called[tool.Name] || tool.Title == "" || tool.Description == "" || tool.OutputSchema == nil {
-			t.Errorf("%s was not called, or has no title, description or output schema", tool.Name)
-		}
-	}
-}
-
 func TestACancelledCallLeavesNoContainer(t *testing.T) {
 	s := serve(t, sh)
 	ctx, cancel := context.WithCancel(t.Context())

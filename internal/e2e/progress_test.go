@@ -27,21 +27,25 @@ type listener struct {
 	late  int          // notifications after the answer
 }
 
+// listen connects a listener to a skillet that it starts with more flags.
 func listen(t *testing.T, config string, flags ...string) *listener {
 	t.Helper()
-	l := &listener{
-		server: &server{stderr: &testlog.Buffer{}, workdir: t.TempDir()},
-		heard:  map[any][]*mcp.ProgressNotificationParams{}, times: map[any][]time.Time{}, over: map[any]bool{},
-	}
-	file := filepath.Join(l.workdir, "skills.toml")
+	s := &server{stderr: &testlog.Buffer{}, workdir: t.TempDir()}
+	file := filepath.Join(s.workdir, "skills.toml")
 	if err := os.WriteFile(file, []byte(config), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(skillet, append([]string{"serve", "--config", file, "--workdir", l.workdir}, flags...)...)
-	command.Stderr = l.stderr
+	command := exec.Command(skillet, append([]string{"serve", "--config", file, "--workdir", s.workdir}, flags...)...)
+	command.Stderr = s.stderr
+	return listenTo(t, s, &mcp.CommandTransport{Command: command}, nil)
+}
+
+func listenTo(t *testing.T, s *server, transport mcp.Transport, options *mcp.ClientSessionOptions) *listener {
+	t.Helper()
+	l := &listener{server: s, heard: map[any][]*mcp.ProgressNotificationParams{}, times: map[any][]time.Time{}, over: map[any]bool{}}
 	session, err := mcp.NewClient(&mcp.Implementation{Name: "e2e", Version: "1"}, &mcp.ClientOptions{
 		ProgressNotificationHandler: func(_ context.Context, request *mcp.ProgressNotificationClientRequest) { l.note(request.Params) },
-	}).Connect(t.Context(), &mcp.CommandTransport{Command: command}, nil)
+	}).Connect(t.Context(), transport, options)
 	if err != nil {
 		t.Fatalf("connecting: %v\n%s", err, l.stderr)
 	}
@@ -138,6 +142,26 @@ func TestALongCallTellsThatItLives(t *testing.T) {
 		t.Errorf("a short call: %s", messages(all))
 	}
 	l.silence(t)
+}
+
+func TestALongCallTellsThatItLivesOverHTTP(t *testing.T) {
+	s := serveHTTP(t, sh, nil)
+	for _, version := range []string{older, newer} {
+		t.Run(version, func(t *testing.T) {
+			l := listenTo(t, &server{stderr: s.stderr}, &mcp.StreamableClientTransport{Endpoint: s.url}, &mcp.ClientSessionOptions{ProtocolVersion: version})
+			var calls sync.WaitGroup
+			for _, name := range []string{"one", "other"} {
+				calls.Go(func() {
+					all := l.ask(t, name, "e2e_sh", script("for i in 1 2 3 4 5; do echo "+name+" $i; sleep 0.6; done"))
+					if text := messages(all); len(all) < 4 || !strings.Contains(text, ": "+name+" 3") && !strings.Contains(text, ": "+name+" 4") {
+						t.Errorf("of %s was told: %s", name, text)
+					}
+				})
+			}
+			calls.Wait()
+			l.silence(t)
+		})
+	}
 }
 
 func TestABuildTellsItsSteps(t *testing.T) {
