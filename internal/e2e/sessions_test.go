@@ -181,6 +181,29 @@ func TestClientsOverHTTPHaveSessionsOfTheirOwn(t *testing.T) {
 	}
 }
 
+func TestALongCallOfASessionGoesOnAsAJob(t *testing.T) {
+	s := serve(t, strings.Replace(sessionSh, "session = true", "session = true\nwait = \"1s\"", 1))
+	handle := sessionOf(t, s.call(t, "e2e_sh", scriptIn("new", "echo kept >/tmp/file")))
+	begun := s.call(t, "e2e_sh", scriptIn(handle, "sleep 3; cat /tmp/file"))
+	structured, _ := begun.StructuredContent.(map[string]any)
+	if structured["job"] == nil {
+		t.Fatalf("no job: %v %s", structured, texts(begun))
+	}
+	if got := s.call(t, "e2e_sh", scriptIn(handle, "echo second")); !got.IsError || !strings.Contains(texts(got), "busy with another call") {
+		t.Errorf("a second call: %s", texts(got))
+	}
+	ended := s.call(t, "job_output", map[string]any{"job": structured["job"], "wait": 20})
+	if texts(ended) != "kept\n" || sessionOf(t, ended) != handle {
+		t.Errorf("got %s", texts(ended))
+	}
+	long := s.call(t, "e2e_sh", scriptIn(handle, "sleep 60"))
+	structured, _ = long.StructuredContent.(map[string]any)
+	s.call(t, "job_cancel", map[string]any{"job": structured["job"]})
+	if got := s.call(t, "e2e_sh", scriptIn(handle, "true")); !got.IsError || !strings.Contains(texts(got), "has ended: its last call was cancelled") {
+		t.Errorf("after a job that was cancelled: %s", texts(got))
+	}
+}
+
 // Who does nothing any more, ends nothing: the containers do so by themselves.
 func TestSessionsOfAFrozenSkilletEndByThemselves(t *testing.T) {
 	s := serve(t, strings.Replace(sessionSh, `"30s"`, `"2s"`, 1)+"\n[defaults]\nwarm = 0\n")
