@@ -2,8 +2,11 @@ package runtime
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 )
@@ -13,7 +16,7 @@ import (
 // more: the process that made it is gone from this very host, or the container has outlived the time that its call had.
 // A container of a living owner is never touched, nor one about whose owner nothing can be known and whose time is not up.
 
-// Reap removes the containers that dead skillets have left on the engine, and returns their names. Its error is an
+// Reap removes the containers that dead skillets have left on the engine, and returns their ids. Its error is an
 // [EngineError] or a [CancelledError].
 func (r *Runtime) Reap(ctx context.Context) ([]string, error) {
 	const doing = "looking for containers that were left behind"
@@ -38,14 +41,31 @@ func (r *Runtime) Reap(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, r.failed(ctx, api, err, doing)
 	}
-	var reaped []string
-	for _, one := range all {
-		if r.orphan(one, now) {
-			r.reap(one)
-			reaped = append(reaped, one.ID)
-		}
+	return r.reapAll(ctx, slices.DeleteFunc(all, func(c container.Summary) bool { return !r.orphan(c, now) })), nil
+}
+
+// reapAll reaps orphans, all at a time, and returns the ids of those that are gone. What cannot be removed is somebody else's
+// still: it is tried again the next time, and no reason for this process not to end well.
+func (r *Runtime) reapAll(ctx context.Context, orphans []container.Summary) (reaped []string) {
+	gone := make(chan string, len(orphans))
+	var reaping sync.WaitGroup
+	for _, one := range orphans {
+		reaping.Go(func() {
+			about := []any{"container", one.ID, "skill", one.Labels[labelSkill], "instance", one.Labels[labelInstance]}
+			if err := r.reap(ctx, one); err != nil {
+				r.log.Debug("a container that was left behind could not be removed", append(about, "error", err)...)
+				return
+			}
+			r.log.Debug("removed a container that was left behind", about...)
+			gone <- one.ID
+		})
 	}
-	return reaped, nil
+	reaping.Wait()
+	close(gone)
+	for id := range gone {
+		reaped = append(reaped, id)
+	}
+	return reaped
 }
 
 // orphan tells whether a container is to be reaped. One that is to stay is only stopped.
@@ -66,28 +86,29 @@ func (r *Runtime) orphan(c container.Summary, now time.Time) bool {
 	}
 }
 
-func (r *Runtime) reap(c container.Summary) {
-	r.log.Debug("removing a container that was left behind", "container", c.ID, "skill", c.Labels[labelSkill], "instance", c.Labels[labelInstance])
-	if c.Labels[labelKeep] != "true" {
-		if r.removals.hold(c.ID) {
-			defer r.removals.release(c.ID)
-			if c.Labels[labelSupervised] == "true" && c.State != container.StateCreated {
-				r.removals.end(c.ID, c.ID)
-			} else {
-				r.removals.remove(c.ID, c.ID)
-			}
+// reap removes one orphan. One that ends by itself is killed and left to the engine, see [removals.expect]; one that is to stay is
+// only killed.
+func (r *Runtime) reap(ctx context.Context, c container.Summary) error {
+	keep, supervised := c.Labels[labelKeep] == "true", c.Labels[labelSupervised] == "true" && c.State != container.StateCreated
+	if keep || supervised {
+		bounded, cancel := context.WithTimeout(ctx, r.limits.vanish)
+		defer cancel()
+		api, err := r.engine.session(bounded)
+		if err == nil {
+			err = api.ContainerKill(bounded, c.ID, "SIGKILL")
 		}
-		return
+		if keep {
+			return err
+		}
+		if err == nil || cerrdefs.IsConflict(err) { // the latter where it has just ended
+			err = awaitRemoval(bounded, api, c.ID)
+		}
+		if err == nil || cerrdefs.IsNotFound(err) {
+			return nil
+		}
 	}
-	api, err := r.engine.session(context.Background())
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), r.limits.request)
-	defer cancel()
-	if err := api.ContainerKill(ctx, c.ID, "SIGKILL"); err != nil {
-		r.log.Warn("a container that was left behind could not be killed", "container", c.ID, "error", err)
-	}
+	_, err := r.removals.attempt(ctx, c.ID)
+	return err
 }
 
 // ReapEvery reaps now and then until ctx ends: a container of another host's skillet is known to be left behind only when

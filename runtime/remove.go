@@ -92,24 +92,6 @@ func (m *removals) kill(id string) {
 	}
 }
 
-// end kills a container that the engine then removes by itself, and waits for that.
-func (m *removals) end(name, id string) {
-	m.start(name, func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), m.limits.vanish)
-		defer cancel()
-		api, err := m.engine.session(ctx)
-		if err == nil {
-			_ = api.ContainerKill(ctx, id, "SIGKILL") // it is refused where the container has just ended
-			err = awaitRemoval(ctx, api, id)
-		}
-		if err == nil || cerrdefs.IsNotFound(err) {
-			m.log.Debug("container removed", "container", name)
-			return nil
-		}
-		return m.retry(name, id, false)
-	})
-}
-
 // removeAfter removes a container when the answer to its creation is there, which must come in bounded time. Where the
 // engine has refused, there is nothing to remove; where its answer was lost, the container may exist or come to exist.
 func (m *removals) removeAfter(name string, creation <-chan error) {

@@ -112,8 +112,10 @@ func TestASupervisorWorksWhereNothingIsLeft(t *testing.T) {
 	}
 	c = shell(`head -c 100m /dev/zero >/dev/shm/x; exit 3`)
 	c.Memory, c.MemorySwap, c.ShmSize = 8<<20, 8<<20, 200<<20
+	// What is in a memory file system is nobody's to free, so that at the end it may be the supervisor that has to go.
 	result, err := r.run(t.Context(), c, IO{})
-	if err != nil || !result.OOMKilled {
+	lost := errors.As(err, new(*LostError)) && strings.Contains(err.Error(), "ran out of memory")
+	if !lost && (err != nil || !result.OOMKilled) {
 		t.Errorf("%s, %v", brief(result), err)
 	}
 }

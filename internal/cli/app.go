@@ -95,7 +95,9 @@ func (c *command) reportRefused(a *app) {
 func (a *app) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
-	if _, err := a.runtime.Reap(ctx); err != nil {
+	reaping, stop := context.WithTimeout(ctx, 5*time.Second)
+	defer stop()
+	if _, err := a.runtime.Reap(reaping); err != nil {
 		a.log.Debug("not reaped", "error", err)
 	}
 	return a.runtime.Close(ctx)
