@@ -1,6 +1,7 @@
 package mcpserver
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +23,7 @@ import (
 const (
 	maxMedia  = 4 << 20  // an image or sound
 	maxText   = 64 << 10 // a text
+	maxOther  = 16 << 10 // anything else: models are shown little of it
 	maxInline = 8 << 20  // all files of a result together
 	maxFiles  = 50       // that a result names
 )
@@ -112,7 +114,7 @@ func (r *resultBuilder) fileContent(made file, opened io.Reader, head []byte) (m
 	link.Size = &made.Bytes
 	media := showable(made.MIMEType) || strings.HasPrefix(made.MIMEType, "audio/")
 	fits := media && made.Bytes <= maxMedia || isText(withoutHalfRune(head)) && made.Bytes <= maxText
-	if !fits || r.inline+made.Bytes > maxInline {
+	if !fits && made.Bytes > maxOther || r.inline+made.Bytes > maxInline {
 		return link, nil
 	}
 	rest := make([]byte, made.Bytes-int64(len(head)))
@@ -128,6 +130,10 @@ func (r *resultBuilder) fileContent(made file, opened io.Reader, head []byte) (m
 		r.inline += made.Bytes
 		content, _ := bytesContent(made.URI, data, false)
 		return content, nil
+	case made.Bytes <= maxOther:
+		r.inline += made.Bytes
+		blob := mcp.BlobResourceContents{URI: made.URI, MIMEType: made.MIMEType, Blob: base64.StdEncoding.EncodeToString(data)}
+		return mcp.NewEmbeddedResource(blob), nil
 	}
 	return link, nil
 }

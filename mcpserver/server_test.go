@@ -321,7 +321,8 @@ func TestFilesThatACallMadeComeBack(t *testing.T) {
 		{"a.png", png, "image", "image/png"},
 		{"a.svg", []byte("<svg xmlns=\"http://www.w3.org/2000/svg\"/>"), "resource", "image/svg+xml"},
 		{"a.json", []byte("{}"), "resource", "application/json"},
-		{"a.zip", []byte("PK\x03\x04\xff"), "resource_link", "application/zip"},
+		{"a.zip", []byte("PK\x03\x04\xff"), "resource", "application/zip"},
+		{"large.zip", append([]byte("PK\x03\x04\xff"), make([]byte, 16<<10)...), "resource_link", "application/zip"},
 		{"large.png", large, "resource_link", "image/png"},
 	} {
 		r := made(t, test.name, write(test.data))

@@ -138,6 +138,11 @@ func (p *pool) begin() {
 	p.stopping, p.stopped = cancel, make(chan struct{})
 	go func() {
 		defer close(p.stopped)
+		select {
+		case <-time.After(firstMoments): // a server that starts has its client to answer first
+		case <-ctx.Done():
+			return
+		}
 		var watching sync.WaitGroup
 		watching.Go(func() { p.runtime.watch(ctx) })
 		p.tend(ctx)

@@ -236,8 +236,8 @@ func (s *standby) write(frames []byte, patience time.Duration) error {
 
 // order hands the one order over. With carryOut it is carried out at once; else not before [standby.carryOut] says so.
 //
-// It does not wait for that: a container that is not started yet, or is frozen, takes only the beginning of a long order. What is
-// sent later comes after it. An order that cannot be handed over ends the connection.
+// It is not waited for where that could take long: a container that is not started yet, or is frozen, takes only the beginning of
+// a long order. What is sent later comes after it. An order that cannot be handed over ends the connection.
 func (s *standby) order(o wire.OrderFrame, t *task, carryOut bool) {
 	s.times.ordered = time.Now()
 	s.stays = o.Stay > 0
@@ -246,14 +246,22 @@ func (s *standby) order(o wire.OrderFrame, t *task, carryOut bool) {
 	if carryOut {
 		frames = wire.Append(frames, wire.Go, nil)
 	}
-	s.writing.Lock()
-	go func() {
+	hand := func(patience time.Duration) {
 		defer s.writing.Unlock()
-		if s.write(frames, s.limits.start) != nil {
+		if s.write(frames, patience) != nil {
 			s.conn.Close()
 		}
-	}()
+	}
+	s.writing.Lock()
+	if !carryOut && len(frames) <= atOnce { // it waits for the order, and the call for it
+		hand(s.limits.word)
+	} else {
+		go hand(s.limits.start)
+	}
 }
+
+// atOnce is what a connection that nothing was sent on takes in any case: a small part of what the kernel keeps for its reader.
+const atOnce = 16 << 10
 
 func (s *standby) carryOut() error { return s.send(wire.Append(nil, wire.Go, nil)) }
 

@@ -5,12 +5,14 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"skillet/mcpserver"
+	"skillet/policy"
 	"skillet/runtime"
 	"skillet/skills"
 )
@@ -78,14 +80,14 @@ func (f *serveFlags) check() (err error) {
 
 // serveUntilTheEnd serves until the client has left or ctx ends, and leaves nothing behind.
 func (c *command) serveUntilTheEnd(ctx context.Context, f *serveFlags) error {
-	usual := c.collectLess()
+	usual := sync.OnceFunc(c.collectLess())
 	a, err := c.loadWithEngine(f.idle)
 	if err != nil {
 		return err
 	}
 	c.reportRefused(a)
 	rebuilds := newRebuilds(a.runtime, a.log)
-	server, err := c.newServer(a, rebuilds, f.options)
+	server, err := c.newServer(a, firstCall{rebuilds, usual}, rebuilds, f.options)
 	if err != nil {
 		return err
 	}
@@ -94,9 +96,9 @@ func (c *command) serveUntilTheEnd(ctx context.Context, f *serveFlags) error {
 	stdout := os.Stdout
 	os.Stdout = os.Stderr
 	a.log.Info("serving", "skills", len(a.vetted), "refused", len(a.refused), "policy", a.policy.Level(), "workdir", a.workdir)
-	go a.runtime.ReapEvery(ctx, time.Minute)
+	time.AfterFunc(startTime, func() { a.runtime.ReapEvery(ctx, time.Minute) })
 	a.runtime.Warm(a.plans)            // as many as the skills say; each call is judged anew
-	time.AfterFunc(time.Second, usual) // by when the client has its list of tools
+	time.AfterFunc(time.Second, usual) // by when the client has its list of tools; or with the first call
 	stopWatching := func() {}
 	if f.watching {
 		stopWatching = c.watch(ctx, a, server, rebuilds)
@@ -114,16 +116,30 @@ func (c *command) serveUntilTheEnd(ctx context.Context, f *serveFlags) error {
 	return err
 }
 
-func (c *command) newServer(a *app, rebuilds *rebuilds, options mcpserver.Options) (*mcpserver.Server, error) {
+// firstCall runs plans, and says when the first one comes.
+type firstCall struct {
+	mcpserver.Runner
+	comes func()
+}
+
+func (f firstCall) Run(ctx context.Context, plan policy.Plan, live runtime.IO) (runtime.Result, error) {
+	f.comes()
+	return f.Runner.Run(ctx, plan, live)
+}
+
+func (c *command) newServer(a *app, runner mcpserver.Runner, rebuilds *rebuilds, options mcpserver.Options) (*mcpserver.Server, error) {
 	options.Skills, options.Prompts, options.Listing, options.Workdir = a.vetted, a.set.Prompts, a.listing, a.workdir
-	options.Caller = mcpserver.Caller{Policy: a.policy, Runner: rebuilds}
+	options.Caller = mcpserver.Caller{Policy: a.policy, Runner: runner}
 	options.OpenSession = opener(a.runtime, rebuilds)
 	options.Version, options.Hurry, options.Logger = version(), c.hurry, a.log
 	return mcpserver.New(options)
 }
 
+// startTime is how long a start is left alone by what can wait: by then a client has its list of tools.
+const startTime = 100 * time.Millisecond
+
 // startHeap is the memory that a start may fill before garbage is collected, in bytes: that of some hundred skills.
-const startHeap = 48 << 20
+const startHeap = 64 << 20
 
 // collectLess has garbage collected only when memory gets short, until the returned function is called. A start keeps most of
 // what it makes, and would be a quarter longer for looking through that again and again. Who has set a limit, or GOGC, knows
