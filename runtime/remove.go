@@ -20,8 +20,9 @@ const removeAttempts = 7
 // removals removes containers behind their callers' backs.
 //
 // Removal takes the engine some ten milliseconds, which no caller should wait for, and it fails when the engine is busy
-// with the container or away. The engine's AutoRemove would do it for less, but it also removes what a failed call has
-// still to be asked about (was it out of memory?), and never what was created and not started.
+// with the container or away. A container with a supervisor is removed by the engine itself (AutoRemove), which is only made sure
+// of here. One without has still to be asked about when its call has failed (was it out of memory?), and what was created and
+// not started the engine never removes.
 type removals struct {
 	engine *engine
 	limits limits
